@@ -1,0 +1,1 @@
+"""Kernels for the CPU, one module per path; compiled when first called."""

@@ -1,0 +1,1 @@
+"""float32 kernels for the CPU, one module per path; compiled when first called."""

@@ -1,0 +1,122 @@
+"""Real spherical harmonics up to degree 1 and two derivatives, component normalisation, in float32.
+
+Vectors are (x, y, z), y is the polar axis, and m runs from −l to l, so that degree 1 is (x, y, z) again.
+Each lane has a point of its own, and each point 4 values, degree after degree.
+
+    kernel             per point      plain sum
+    harmonics          3 mul 0 add    3 mul 0 add
+    harmonics_vjp      12 mul 5 add   15 mul 5 add
+    harmonics_vjp_vjp  37 mul 21 add  57 mul 28 add
+"""
+
+# Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
+
+from tfngen.runtime.cpu.float32 import (
+    LANES,
+    active_lanes,
+    constant,
+    kernel,
+    load_strided,
+    reciprocal_norm,
+    store_strided,
+    zero,
+)
+
+INTEGER_1 = constant(1.0)  # 1
+SQRT_3 = constant(1.73205081)  # √3
+
+
+@kernel
+def harmonics(first, last, vectors, results):
+    """results[l, m] = Y[l, m](r/|r|)"""
+    for point in range(first, last, LANES):
+        active = active_lanes(last - point)
+        vector_x = load_strided(vectors, 3 * point, 3, active)
+        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
+        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
+        x = vector_x * inverse_norm
+        y = vector_y * inverse_norm
+        z = vector_z * inverse_norm
+        Y_0 = INTEGER_1 + zero()
+        store_strided(results, 4 * point, 4, Y_0, active)
+        Y_1_x = SQRT_3 * x
+        store_strided(results, 4 * point + 1, 4, Y_1_x, active)
+        Y_1_y = SQRT_3 * y
+        store_strided(results, 4 * point + 2, 4, Y_1_y, active)
+        Y_1_z = SQRT_3 * z
+        store_strided(results, 4 * point + 3, 4, Y_1_z, active)
+
+
+@kernel
+def harmonics_vjp(first, last, vectors, grads, results):
+    """results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r"""
+    for point in range(first, last, LANES):
+        active = active_lanes(last - point)
+        vector_x = load_strided(vectors, 3 * point, 3, active)
+        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
+        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
+        x = vector_x * inverse_norm
+        y = vector_y * inverse_norm
+        z = vector_z * inverse_norm
+        grad_Y_1_x = load_strided(grads, 4 * point + 1, 4, active)
+        slope_x = SQRT_3 * grad_Y_1_x
+        grad_Y_1_y = load_strided(grads, 4 * point + 2, 4, active)
+        slope_y = SQRT_3 * grad_Y_1_y
+        grad_Y_1_z = load_strided(grads, 4 * point + 3, 4, active)
+        slope_z = SQRT_3 * grad_Y_1_z
+        radial = x * slope_x + y * slope_y + z * slope_z
+        d_x = inverse_norm * (slope_x - x * radial)
+        store_strided(results, 3 * point, 3, d_x, active)
+        d_y = inverse_norm * (slope_y - y * radial)
+        store_strided(results, 3 * point + 1, 3, d_y, active)
+        d_z = inverse_norm * (slope_z - z * radial)
+        store_strided(results, 3 * point + 2, 3, d_z, active)
+
+
+@kernel
+def harmonics_vjp_vjp(first, last, vectors, grads, tangents, results, grad_results):
+    """The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads."""
+    for point in range(first, last, LANES):
+        active = active_lanes(last - point)
+        vector_x = load_strided(vectors, 3 * point, 3, active)
+        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
+        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
+        x = vector_x * inverse_norm
+        y = vector_y * inverse_norm
+        z = vector_z * inverse_norm
+        grad_Y_1_x = load_strided(grads, 4 * point + 1, 4, active)
+        slope_x = SQRT_3 * grad_Y_1_x
+        grad_Y_1_y = load_strided(grads, 4 * point + 2, 4, active)
+        slope_y = SQRT_3 * grad_Y_1_y
+        grad_Y_1_z = load_strided(grads, 4 * point + 3, 4, active)
+        slope_z = SQRT_3 * grad_Y_1_z
+        tangent_x = load_strided(tangents, 3 * point, 3, active)
+        tangent_y = load_strided(tangents, 3 * point + 1, 3, active)
+        tangent_z = load_strided(tangents, 3 * point + 2, 3, active)
+        along = x * tangent_x + y * tangent_y + z * tangent_z
+        t_x = inverse_norm * (tangent_x - x * along)
+        t_y = inverse_norm * (tangent_y - y * along)
+        t_z = inverse_norm * (tangent_z - z * along)
+        d_grad_Y_0 = zero()
+        store_strided(grad_results, 4 * point, 4, d_grad_Y_0, active)
+        d_grad_Y_1_x = SQRT_3 * t_x
+        store_strided(grad_results, 4 * point + 1, 4, d_grad_Y_1_x, active)
+        d_grad_Y_1_y = SQRT_3 * t_y
+        store_strided(grad_results, 4 * point + 2, 4, d_grad_Y_1_y, active)
+        d_grad_Y_1_z = SQRT_3 * t_z
+        store_strided(grad_results, 4 * point + 3, 4, d_grad_Y_1_z, active)
+        radial_slope = x * slope_x + y * slope_y + z * slope_z
+        slope_along_t = t_x * slope_x + t_y * slope_y + t_z * slope_z
+        across_x = slope_x - x * radial_slope
+        along_inverse_norm = along * inverse_norm
+        d_x = -(inverse_norm * (t_x * radial_slope + x * slope_along_t + along_inverse_norm * across_x))
+        store_strided(results, 3 * point, 3, d_x, active)
+        across_y = slope_y - y * radial_slope
+        d_y = -(inverse_norm * (t_y * radial_slope + y * slope_along_t + along_inverse_norm * across_y))
+        store_strided(results, 3 * point + 1, 3, d_y, active)
+        across_z = slope_z - z * radial_slope
+        d_z = -(inverse_norm * (t_z * radial_slope + z * slope_along_t + along_inverse_norm * across_z))
+        store_strided(results, 3 * point + 2, 3, d_z, active)

@@ -1,0 +1,128 @@
+"""The whole story on one page: from a specification to a package on disk.
+
+    BuildSpec → exact tables → planned kernels → printed sources → files
+
+Each stage takes what the one before it made, reaches back to nothing, and is timed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from tfngen.emit.package import MANIFEST, Written, check_destination, manifest_source, write_package
+from tfngen.emit.sources import Monomials, Plan, package_sources
+from tfngen.ir.lower_harmonics import GradientEntry
+from tfngen.ir.lower_paths import Coupling
+from tfngen.ir.plan import HarmonicsPlan, PathPlan, plan_harmonics, plan_path
+from tfngen.irreps import Path
+from tfngen.spec import BuildSpec
+from tfngen.symbolic import clebsch_gordan, harmonics
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, steps done, steps in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The exact coefficients a package is made of."""
+
+    monomials: dict[tuple[int, int], Monomials]
+    gradients: dict[int, tuple[GradientEntry, ...]]
+    couplings: dict[Path, tuple[Coupling, ...]]
+
+
+@dataclass
+class BuildReport:
+    """What a build did, for the summary at its end."""
+
+    spec: BuildSpec
+    plan: Plan
+    written: Written
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def nonzeros(self) -> int:
+        return sum(len(each.couplings) for each in self.plan.paths)
+
+    @property
+    def operations(self) -> tuple[int, int]:
+        """Flops per edge of all four roles of all paths: of the plain sums, and of what was printed."""
+        channels = self.spec.channels
+        kernels = [planned for each in self.plan.paths for planned in each.kernels]
+        return sum(k.plain.flops(channels) for k in kernels), sum(k.cost.flops(channels) for k in kernels)
+
+
+def build(spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None) -> BuildReport:
+    """Write the package that `spec` describes to ``out/name``.
+
+    Args:
+        spec: what to build.
+        out: the folder to put the package in; made when it is not there.
+        progress: told about each step.
+
+    Raises:
+        ValueError: ``out/name`` holds something else, or cannot be written to.
+    """
+    clock = _Clock()
+    folder = out / spec.name
+    check_destination(folder)
+    with clock("derive"):
+        tables = derive(spec, progress)
+    with clock("plan"):
+        plan = make_plan(spec, tables, progress)
+    with clock("print"):
+        files = sources(plan)
+    with clock("write"):
+        written = write_package(folder, files)
+    return BuildReport(spec, plan, written, clock.seconds)
+
+
+def derive(spec: BuildSpec, progress: Progress = lambda *_: None) -> Tables:
+    """Every exact coefficient up to `spec.lmax`."""
+    degrees, norm = range(spec.lmax + 1), spec.normalization
+    couplings = {}
+    for done, path in enumerate(spec.paths, start=1):
+        table = clebsch_gordan.clebsch_gordan(*path)
+        couplings[path] = tuple((c.m_filter, c.m_input, c.m_output, c.value) for c in table)
+        progress("derive", done, len(spec.paths))
+    return Tables(
+        monomials={(l, m): harmonics.harmonic(l, m, norm).terms for l in degrees for m in range(-l, l + 1)},
+        gradients={
+            l: tuple((e.axis, e.m_out, e.m_in, e.value) for e in harmonics.gradient(l, norm))
+            for l in degrees[1:]
+        },
+        couplings=couplings,
+    )
+
+
+def make_plan(spec: BuildSpec, tables: Tables, progress: Progress = lambda *_: None) -> Plan:
+    """The cheapest form of every kernel."""
+    paths: list[PathPlan] = []
+    for done, (path, couplings) in enumerate(tables.couplings.items(), start=1):
+        paths.append(plan_path(path, couplings, spec.strategy, spec.channels))
+        progress("plan", done, len(tables.couplings))
+    spherical: HarmonicsPlan = plan_harmonics(spec.lmax, spec.normalization, tables.gradients.__getitem__)
+    return Plan(spec, tables.monomials, spherical, tuple(paths))
+
+
+def sources(plan: Plan) -> dict[str, str]:
+    """Every file of the package as text, the manifest among them."""
+    files = package_sources(plan)
+    return {**files, MANIFEST: manifest_source(plan.spec, files)}
+
+
+class _Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] = time.perf_counter() - start

@@ -1,0 +1,150 @@
+"""Lay out a kernel's statements between its loads and stores, ready to be put into a loop's frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from tfngen.emit.printer import Printer
+from tfngen.ir.nodes import Kernel, Operand, Scope, Statement
+
+Access = Callable[[Operand, int, str], str]
+"""How a component of an operand is read into, or written from, a name."""
+
+_CALL = re.compile(r"\b(load_scalar|store_scalar|load_strided|store_strided|load|store|total|zero)\(")
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The printed lines ahead of, inside and behind the inner loop."""
+
+    ahead: str
+    body: str
+    behind: str
+
+    @property
+    def calls(self) -> frozenset[str]:
+        """The runtime functions the lines call."""
+        return frozenset(_CALL.findall("\n".join((self.ahead, self.body, self.behind))))
+
+
+def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
+    """The blocks of a path's kernel: one loop over edges around one over channels.
+
+    Values per channel are loaded right before their first use and stored as soon as they exist, so that
+    the order `schedule` found is the order the registers see.
+    """
+    edge = [operand for operand in kernel.inputs if operand.scope is Scope.EDGE]
+    used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
+    ahead = [f"{operand.name}_at = edge * {operand.name}_row" for operand in edge]
+    for operand in edge:
+        ahead += [
+            f"{symbol} = load_scalar({operand.array}, {_at(operand.name, index)})"
+            for index, symbol in enumerate(operand.symbols)
+            if symbol in used
+        ]
+    ahead += [printer.statement(statement, 8).lstrip() for statement in kernel.before]
+    ahead += [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
+
+    channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
+    stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
+    body = [f"{_short(operand)}_at = edge * {_short(operand)}_row + channel" for operand in channel + stored]
+    body += _interleaved(kernel.body, channel, stored, printer, 12, _load_row, _store_row)
+
+    behind = [printer.statement(statement, 8).lstrip() for statement in kernel.after]
+    for operand in kernel.outputs:
+        if operand.scope is Scope.EDGE:
+            behind.append("result_at = edge * result_row")
+            behind += [
+                f"store_scalar(results, {_at('result', index)}, total({symbol}))"
+                for index, symbol in enumerate(operand.symbols)
+            ]
+    return Blocks(_indented(ahead, 8), _indented(body, 12), _indented(behind, 8))
+
+
+def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
+    """The body of a kernel that has a point in every lane, and reads and writes it component by component."""
+    loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
+    body = _interleaved(kernel.body, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point)
+    return Blocks("", _indented(body, 8), "")
+
+
+def _interleaved(
+    statements: Iterable[Statement],
+    inputs: list[Operand],
+    outputs: list[Operand],
+    printer: Printer,
+    indent: int,
+    load: Access,
+    store: Access,
+) -> list[str]:
+    loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
+    stores = {symbol: (operand, at) for operand in outputs for at, symbol in enumerate(operand.symbols)}
+    lines: list[str] = []
+    for statement in statements:
+        for symbol in dict.fromkeys(statement.value.symbols()):
+            if symbol in loads:
+                lines.append(load(*loads.pop(symbol), symbol))
+        lines.append(printer.statement(statement, indent).lstrip())
+        if statement.name in stores:
+            if not any(True for _ in statement.value.symbols()) and statement.value.terms:
+                lines[-1] += " + zero()"  # the same number in every lane
+            lines.append(store(*stores[statement.name], statement.name))
+    return lines
+
+
+def _load_row(operand: Operand, index: int, symbol: str) -> str:
+    return f"{symbol} = load({operand.array}, {_at(operand.name, index, f'{operand.name}_step')}, active)"
+
+
+def _store_row(operand: Operand, index: int, symbol: str) -> str:
+    step = None if operand.symbols == (operand.name,) else "result_step"
+    return f"store(results, {_at('result', index, step)}, {symbol}, active)"
+
+
+def _load_point(operand: Operand, index: int, symbol: str) -> str:
+    width = len(operand.symbols)
+    return f"{symbol} = load_strided({operand.array}, {_at_point(width, index)}, {width}, active)"
+
+
+def _store_point(operand: Operand, index: int, symbol: str) -> str:
+    width = len(operand.symbols)
+    return f"store_strided({operand.array}, {_at_point(width, index)}, {width}, {symbol}, active)"
+
+
+def _at(name: str, index: int, step: str | None = None) -> str:
+    """``input_at + 2 * input_step``, or ``filter_at + 2`` where components lie side by side."""
+    if index == 0:
+        return f"{name}_at"
+    if step is None:
+        return f"{name}_at + {index}"
+    return f"{name}_at + {step}" if index == 1 else f"{name}_at + {index} * {step}"
+
+
+def _at_point(width: int, index: int) -> str:
+    return f"{width} * point + {index}" if index else f"{width} * point"
+
+
+def _short(operand: Operand) -> str:
+    return "result" if operand.array == "results" else operand.name
+
+
+def _indented(lines: list[str], indent: int) -> str:
+    return "\n".join(" " * indent + line for line in lines)
+
+
+def path_parameters(kernel: Kernel) -> tuple[str, ...]:
+    """Address, row length and component step of each operand, as far as it has them."""
+    return tuple(", ".join(_parameters(operand)) for operand in (*kernel.inputs, *kernel.outputs))
+
+
+def point_parameters(kernel: Kernel) -> tuple[str, ...]:
+    """The address of each operand; rows are contiguous."""
+    return tuple(operand.array for operand in (*kernel.inputs, *kernel.outputs))
+
+
+def _parameters(operand: Operand) -> list[str]:
+    name = _short(operand)
+    has_step = operand.scope is Scope.CHANNEL and operand.symbols != (operand.name,)
+    return [operand.array, f"{name}_row", *([f"{name}_step"] if has_step else [])]

@@ -1,0 +1,249 @@
+"""The files of a generated package, as text: which there are, and what stands in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import tfngen
+from tfngen import naming
+from tfngen.emit.blocks import Blocks, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.printer import Constant, Printer
+from tfngen.emit.render import render
+from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
+from tfngen.spec import BuildSpec
+from tfngen.symbolic.surd import Surd
+
+RUNTIME_INTERFACE = 1
+"""The agreement between generated code and `tfngen.runtime`; raised when either changes its calls."""
+
+Monomials = tuple[tuple[tuple[int, int, int], Surd], ...]
+
+FORMULAS = {
+    "output": "output[c, m_O] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[c, m_I]",
+    "d_input": "d_input[c, m_I] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · grad[c, m_O]",
+    "d_filter": "d_filter[m_F] = Σ C[m_F, m_I, m_O] · weight[c] · input[c, m_I] · grad[c, m_O]",
+    "d_weight": "d_weight[c] = Σ C[m_F, m_I, m_O] · filter[m_F] · input[c, m_I] · grad[c, m_O]",
+    "harmonics": "results[l, m] = Y[l, m](r/|r|)",
+    "harmonics_vjp": "results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r",
+    "harmonics_vjp_vjp": "The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that is decided before a line is printed."""
+
+    spec: BuildSpec
+    monomials: Mapping[tuple[int, int], Monomials]
+    harmonics: HarmonicsPlan
+    paths: tuple[PathPlan, ...]
+
+
+def package_sources(plan: Plan) -> dict[str, str]:
+    """Every file of the package but the manifest: relative path → text."""
+    spec = plan.spec
+    files = {"__init__.py": _init(plan), "coefficients.py": _coefficients(plan)}
+    for target in spec.targets:
+        files[f"{target}/__init__.py"] = render(f"{target}/__init__.py.jinja", _folder("Kernels", target))
+        for dtype in spec.dtypes:
+            folder = f"{target}/{dtype}"
+            files[f"{folder}/__init__.py"] = render(
+                f"{target}/__init__.py.jinja", _folder(f"{dtype} kernels", target)
+            )
+            files[f"{folder}/{naming.HARMONICS_MODULE}.py"] = harmonics_source(plan.harmonics, spec, dtype)
+            for path in plan.paths:
+                files[f"{folder}/{naming.path_module(path.path)}.py"] = path_source(path, spec, dtype)
+    return dict(sorted(files.items()))
+
+
+def provenance(spec: BuildSpec) -> str:
+    """The line that says where a file comes from."""
+    return (
+        f"Written by tfngen {tfngen.__version__} (lmax {spec.lmax}, {spec.normalization} normalisation); "
+        "do not edit: build it again instead."
+    )
+
+
+def fingerprint(spec: BuildSpec) -> str:
+    """A short name for exactly this package, under which torch operators find it."""
+    text = repr((tfngen.__version__, sorted(spec.to_json().items())))
+    return f"{spec.name}-{sha256(text.encode()).hexdigest()[:12]}"
+
+
+def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
+    """The module with the four kernels of a path."""
+    printer = Printer()
+    printed = [(planned, path_blocks(planned.kernel, printer)) for planned in plan.kernels]
+    return render(
+        "cpu/path.py.jinja",
+        {
+            "path": plan.path,
+            "dtype": dtype,
+            "nonzeros": _nonzeros(plan),
+            "operation_table": _operation_table(plan.kernels),
+            "provenance": provenance(spec),
+            "imports": _imports([blocks for _, blocks in printed], printer.constants),
+            "constants": [_definition(constant, dtype) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": planned.kernel.name,
+                    "parameters": path_parameters(planned.kernel),
+                    "formula": FORMULAS[planned.kernel.name],
+                    "ahead": blocks.ahead,
+                    "body": blocks.body,
+                    "behind": blocks.behind,
+                }
+                for planned, blocks in printed
+            ],
+        },
+    )
+
+
+def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
+    """The module with the spherical harmonics and their derivatives."""
+    printer = Printer()
+    printed = [(planned.kernel, point_blocks(planned.kernel, printer)) for planned in plan.kernels]
+    imports = _imports([blocks for _, blocks in printed], printer.constants)
+    return render(
+        "cpu/harmonics.py.jinja",
+        {
+            "lmax": plan.lmax,
+            "normalization": plan.normalization,
+            "dtype": dtype,
+            "count": (plan.lmax + 1) ** 2,
+            "operation_table": _operation_table(plan.kernels, unit="per point"),
+            "provenance": provenance(spec),
+            "imports": sorted({*imports, "load_strided", "reciprocal_norm"}),
+            "constants": [_definition(constant, dtype) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": kernel.name,
+                    "parameters": point_parameters(kernel),
+                    "formula": FORMULAS[kernel.name],
+                    "body": blocks.body,
+                }
+                for kernel, blocks in printed
+            ],
+        },
+    )
+
+
+def _init(plan: Plan) -> str:
+    spec = plan.spec
+    return render(
+        "__init__.py.jinja",
+        {
+            "name": spec.name,
+            "parent": "generated",
+            "lmax": spec.lmax,
+            "count": (spec.lmax + 1) ** 2,
+            "normalization": spec.normalization,
+            "targets": ", ".join(spec.targets),
+            "dtypes": ", ".join(spec.dtypes),
+            "paths": [tuple(each.path) for each in plan.paths],
+            "channels": spec.channels,
+            "path_table": _path_table(plan),
+            "provenance": provenance(spec),
+            "dtype_names": _tuple(spec.dtypes),
+            "target_names": _tuple(spec.targets),
+            "fingerprint": fingerprint(spec),
+            "interface": RUNTIME_INTERFACE,
+        },
+    )
+
+
+def _coefficients(plan: Plan) -> str:
+    note = " All values are over √π." if plan.spec.normalization == "integral" else ""
+    return render(
+        "coefficients.py.jinja",
+        {
+            "name": plan.spec.name,
+            "pi_note": note,
+            "provenance": provenance(plan.spec),
+            "harmonics": [
+                (key, [(exponents, _exact(value)) for exponents, value in terms])
+                for key, terms in plan.monomials.items()
+            ],
+            "couplings": [
+                (tuple(each.path), [(*entry[:3], *_exact(entry[3])) for entry in each.couplings])
+                for each in plan.paths
+            ],
+        },
+    )
+
+
+def _folder(summary: str, target: str) -> dict[str, Any]:
+    return {"summary": f"{summary} for the {target.upper()}, one module per path; compiled when first called."}
+
+
+def _exact(value: Surd) -> tuple[int, int, int]:
+    return value.sign, value.numerator, value.denominator
+
+
+def _definition(constant: Constant, dtype: str) -> str:
+    digits = 9 if dtype == "float32" else 17
+    return f"{constant.name} = constant({float(f'{constant.value:.{digits}g}')!r})  # {constant.exact}"
+
+
+def _imports(blocks: Sequence[Blocks], constants: Sequence[Constant]) -> list[str]:
+    calls = frozenset().union(*(each.calls for each in blocks))
+    return sorted({"LANES", "active_lanes", "kernel", *calls, *(["constant"] if constants else [])})
+
+
+def _nonzeros(plan: PathPlan) -> str:
+    """How many coefficients there are, and which, while that is still read rather than skipped."""
+    names = [
+        naming.components(degree) for degree in (plan.path.l_filter, plan.path.l_input, plan.path.l_output)
+    ]
+    count = len(plan.couplings)
+    head = f"C has {count} nonzero {'entry' if count == 1 else 'entries'}"
+    if count > 16:
+        return f"{head}, listed in `coefficients`."
+    entries = []
+    for *indices, value in plan.couplings:
+        f, i, o = (
+            name[m + len(name) // 2] for name, m in zip(names, indices, strict=True)
+        )
+        entries.append(f"    C[{f}, {i}, {o}] = {value}")
+    return "\n".join((f"{head}:", "", *entries))
+
+
+def _operation_table(kernels: Sequence[PlannedKernel], unit: str = "per channel") -> str:
+    """Multiplies and adds of each kernel, beside those of the plain sum it replaces."""
+    paths = unit == "per channel"
+    head = ("kernel", "strategy", "per edge", unit, "plain sum") if paths else ("kernel", unit, "plain sum")
+    rows = []
+    for planned in kernels:
+        edge, channel, plain = planned.cost.edge, planned.cost.channel, planned.plain.channel
+        counts = [f"{each.multiplies} mul {each.adds} add" for each in (edge, channel, plain)]
+        rows.append(
+            (planned.kernel.name, planned.strategy, *counts) if paths else (planned.kernel.name, *counts[1:])
+        )
+    return _text_table((head, *rows))
+
+
+def _path_table(plan: Plan) -> str:
+    head = ("path", "nonzeros", *(planned.kernel.name for planned in plan.paths[0].kernels))
+    rows = [
+        (
+            str(each.path),
+            str(len(each.couplings)),
+            *(f"{planned.cost.flops(plan.spec.channels)} {planned.strategy}" for planned in each.kernels),
+        )
+        for each in plan.paths
+    ]
+    return _text_table((head, *rows))
+
+
+def _text_table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned by spaces, indented as a literal block."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"    {line}".rstrip() for line in lines)
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return "(" + ", ".join(f'"{name}"' for name in names) + ("," if len(names) == 1 else "") + ")"

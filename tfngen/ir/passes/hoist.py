@@ -1,0 +1,88 @@
+"""Contract the coefficients once per edge: the coupling M[m_I, m_O] = Σ C[m_F, m_I, m_O] · filter[m_F].
+
+Σ over nonzeros of C · filter · input becomes Σ M · input in the channel loop, with M computed ahead of it.
+Where channels are summed (`d_filter`) it works the other way round: the loop sums the moments
+Σ_c weight · input · grad, and the coefficients are applied once, after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tfngen.ir.nodes import ONE, Factor, Kernel, Scope, Statement, Sum, Term, fresh
+
+Monomial = tuple[Factor, ...]
+
+
+def hoist(kernel: Kernel) -> Kernel:
+    """Move everything that is the same for all channels out of the channel loop."""
+    hoister = _Hoister(kernel)
+    for statement in kernel.body:
+        hoister.rewrite(statement)
+    return replace(
+        kernel,
+        before=(*kernel.before, *hoister.before),
+        body=tuple(hoister.body),
+        after=(*hoister.after, *kernel.after),
+    )
+
+
+class _Hoister:
+    """The statements moved so far, and the names they took."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.edge_symbols = kernel.edge_symbols
+        self.taken = set(kernel.names)
+        self.components = {
+            symbol: symbol.removeprefix(operand.name).removeprefix("_")
+            for operand in kernel.inputs + kernel.outputs
+            if operand.scope is Scope.CHANNEL
+            for symbol in operand.symbols
+        }
+        self.before: list[Statement] = []
+        self.body: list[Statement] = []
+        self.after: list[Statement] = []
+        self.moments: dict[Monomial, str] = {}
+
+    def rewrite(self, statement: Statement) -> None:
+        """Divide `statement` among the three blocks."""
+        groups: dict[Monomial, list[Term]] = {}
+        for term in statement.value.terms:
+            channel = tuple(factor for factor in term.factors if not self._same_for_all_channels(factor))
+            edge = tuple(factor for factor in term.factors if self._same_for_all_channels(factor))
+            groups.setdefault(channel, []).append(Term(term.coefficient, edge))
+        if statement.accumulate and () not in groups:
+            self._contract_after(statement, groups)
+        else:
+            coupled = (self._coupled(statement, channel, edge) for channel, edge in groups.items())
+            self.body.append(statement.with_value(Sum(tuple(term for terms in coupled for term in terms))))
+
+    def _same_for_all_channels(self, factor: Factor) -> bool:
+        symbols = (factor,) if isinstance(factor, str) else factor.symbols()
+        return self.edge_symbols.issuperset(symbols)
+
+    def _coupled(self, statement: Statement, channel: Monomial, edge: list[Term]) -> list[Term]:
+        """The terms `edge` · `channel`, with the sum over `edge` computed ahead of the loop."""
+        if not any(term.factors for term in edge):
+            return [Term(term.coefficient, channel) for term in edge]
+        name = self._name("coupling", (*channel, statement.name))
+        self.before.append(Statement(name, Sum(tuple(edge))))
+        return [Term(ONE, (name, *channel))]
+
+    def _contract_after(self, statement: Statement, groups: dict[Monomial, list[Term]]) -> None:
+        """Sum each channel monomial over the channels; combine the sums after the loop."""
+        contracted: list[Term] = []
+        for channel, edge in groups.items():
+            if channel not in self.moments:
+                self.moments[channel] = self._name("moment", channel)
+                summand = Sum((Term(ONE, channel),))
+                self.body.append(Statement(self.moments[channel], summand, accumulate=True))
+            moment = self.moments[channel]
+            contracted += [Term(term.coefficient, (*term.factors, moment)) for term in edge]
+        self.after.append(Statement(statement.name, Sum(tuple(contracted))))
+
+    def _name(self, kind: str, factors: Monomial) -> str:
+        suffixes = (self.components.get(factor, "") for factor in factors if isinstance(factor, str))
+        name = fresh("_".join((kind, *filter(None, suffixes))), self.taken)
+        self.taken.add(name)
+        return name

@@ -1,0 +1,35 @@
+"""Every name that appears in generated code or on disk, in one place."""
+
+from __future__ import annotations
+
+from tfngen.irreps import Path
+
+
+def component(l: int, m: int) -> str:
+    """The name of component `m` of degree `l`: ``x``, ``y``, ``z`` at degree 1, else ``n2`` … ``0`` … ``p2``."""
+    if l == 1:
+        return "xyz"[m + 1]
+    return "0" if m == 0 else f"{'p' if m > 0 else 'n'}{abs(m)}"
+
+
+def components(l: int) -> tuple[str, ...]:
+    """The names of all components of degree `l`, in storage order m = −l … l."""
+    return tuple(component(l, m) for m in range(-l, l + 1))
+
+
+def harmonic(l: int, m: int) -> str:
+    """The name of a spherical harmonic's value: ``Y_0``, ``Y_1_x``, ``Y_3_n2``."""
+    return "Y_0" if l == 0 else f"Y_{l}_{component(l, m)}"
+
+
+def path_module(path: Path) -> str:
+    """The module that holds the kernels of `path`: ``path_1_1_2``."""
+    return "path_{}_{}_{}".format(*path)
+
+
+HARMONICS_MODULE = "harmonics"
+
+
+def package(lmax: int) -> str:
+    """The name of a generated package when none is given: ``tfn_l3``."""
+    return f"tfn_l{lmax}"

@@ -1,0 +1,20 @@
+"""The one place that knows about devices: which module launches kernels for a tensor."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import torch
+
+
+def backend(device: torch.device) -> ModuleType:
+    """The launcher for `device`: a module with `path`, `harmonics`, `gather_rows` and `sum_rows`.
+
+    Raises:
+        ValueError: there are no kernels for such a device.
+    """
+    if device.type == "cpu":
+        from tfngen.runtime.cpu import launch
+
+        return launch
+    raise ValueError(f"device: got {device}; generated kernels run on cpu")

@@ -1,0 +1,1 @@
+"""Numba on the processor: explicit vectors, kernels compiled at their first call, threads."""

@@ -1,0 +1,32 @@
+"""What float32 kernels for the processor are written with (see `vector`)."""
+
+from numpy import float32 as constant
+
+from tfngen.runtime.cpu.kernel import kernel
+from tfngen.runtime.cpu.vector import FLOAT32, define_operations
+
+__all__ = [
+    "LANES",
+    "active_lanes",
+    "constant",
+    "kernel",
+    "load",
+    "load_scalar",
+    "load_strided",
+    "reciprocal_norm",
+    "store",
+    "store_scalar",
+    "store_strided",
+    "total",
+    "zero",
+]
+
+LANES = FLOAT32.lanes
+_operations = define_operations(FLOAT32)
+
+active_lanes = _operations.active_lanes
+load, store = _operations.load, _operations.store
+load_strided, store_strided = _operations.load_strided, _operations.store_strided
+load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
+zero, total = _operations.zero, _operations.total
+reciprocal_norm = _operations.reciprocal_norm

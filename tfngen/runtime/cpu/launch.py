@@ -1,0 +1,74 @@
+"""Launch kernels on torch tensors: addresses, strides, threads. Shapes have been checked by now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tfngen import naming
+from tfngen.irreps import Path
+from tfngen.roles import Role
+from tfngen.runtime import registry
+from tfngen.runtime.cpu.threads import parallel_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
+
+
+def path(
+    package: str, degrees: Sequence[int], role: Role, operands: dict[str, Tensor | None], result: Tensor
+) -> None:
+    """Fill `result` with `role` of the path `degrees`; a weight of None stands for ones.
+
+    Per-channel tensors are (edges, channels, components) with a channel stride of 1.
+    """
+    edges = result.shape[0]
+    channels = next(t.shape[1] for t in (operands.get("input"), operands.get("grad")) if t is not None)
+    if "weight" in operands and operands["weight"] is None:
+        operands["weight"] = result.new_ones(channels).expand(edges, channels)
+    arguments: list[int] = [channels]
+    for slot in role.operands:
+        operand = operands[slot]
+        assert operand is not None
+        arguments += _row(operand) if slot in ("filter", "weight") else _rows(operand)
+    arguments += _row(result) if role in (Role.D_FILTER, Role.D_WEIGHT) else _rows(result)
+    module = registry.kernels(package, "cpu", result.dtype, naming.path_module(Path(*degrees)))
+    work = edges * channels * (2 * degrees[1] + 1) * (2 * degrees[2] + 1)
+    parallel_for(getattr(module, role.value), edges, work, arguments)
+
+
+def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
+    """Run the harmonics' kernel of `order`; `tensors` are its operands and results, rows contiguous."""
+    module = registry.kernels(package, "cpu", tensors[0].dtype, naming.HARMONICS_MODULE)
+    points = tensors[0].shape[0]
+    width = max(tensor.shape[1] for tensor in tensors)
+    addresses = [tensor.data_ptr() for tensor in tensors]
+    parallel_for(getattr(module, HARMONICS[order]), points, 4 * points * width * (order + 1), addresses)
+
+
+def gather_rows(rows: Tensor, index: Tensor, result: Tensor) -> None:
+    """result[e] = rows[index[e]]; rows are contiguous."""
+    torch.index_select(rows, 0, index, out=result)
+
+
+def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor) -> None:
+    """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
+    from tfngen.runtime.cpu import rows
+
+    columns = values[0].numel() if values.shape[0] else 0
+    kernel = rows.sum_rows_float32 if values.dtype == torch.float32 else rows.sum_rows_float64
+    arguments = [columns, *(tensor.data_ptr() for tensor in (values, order, row_pointers, result))]
+    parallel_for(kernel, result.shape[0], values.numel(), arguments)
+
+
+def _row(tensor: Tensor) -> tuple[int, int]:
+    return tensor.data_ptr(), tensor.stride(0)
+
+
+def _rows(tensor: Tensor) -> tuple[int, int, int]:
+    return tensor.data_ptr(), tensor.stride(0), tensor.stride(2)

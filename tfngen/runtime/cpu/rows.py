@@ -1,0 +1,38 @@
+"""Sum rows into nodes, edge after edge in a fixed order: the scatter of a convolution."""
+
+from __future__ import annotations
+
+from tfngen.runtime.cpu import float32, float64
+from tfngen.runtime.cpu.kernel import kernel
+from tfngen.runtime.cpu.vector import load_index
+
+LANES_32, active_32, zero_32 = float32.LANES, float32.active_lanes, float32.zero
+load_32, store_32 = float32.load, float32.store
+LANES_64, active_64, zero_64 = float64.LANES, float64.active_lanes, float64.zero
+load_64, store_64 = float64.load, float64.store
+
+
+@kernel
+def sum_rows_float32(first, last, columns, values, order, row_pointers, results):
+    """results[node] = Σ values[order[k]] over row_pointers[node] ≤ k < row_pointers[node + 1]"""
+    for node in range(first, last):
+        begin, end = load_index(row_pointers, node), load_index(row_pointers, node + 1)
+        for column in range(0, columns, LANES_32):
+            active = active_32(columns - column)
+            total = zero_32()
+            for k in range(begin, end):
+                total += load_32(values, load_index(order, k) * columns + column, active)
+            store_32(results, node * columns + column, total, active)
+
+
+@kernel
+def sum_rows_float64(first, last, columns, values, order, row_pointers, results):
+    """results[node] = Σ values[order[k]] over row_pointers[node] ≤ k < row_pointers[node + 1]"""
+    for node in range(first, last):
+        begin, end = load_index(row_pointers, node), load_index(row_pointers, node + 1)
+        for column in range(0, columns, LANES_64):
+            active = active_64(columns - column)
+            total = zero_64()
+            for k in range(begin, end):
+                total += load_64(values, load_index(order, k) * columns + column, active)
+            store_64(results, node * columns + column, total, active)

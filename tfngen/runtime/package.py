@@ -1,0 +1,162 @@
+"""What a generated package hands its callers: checked, differentiable functions over its kernels."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from tfngen.irreps import Path
+from tfngen.roles import Role
+from tfngen.runtime import registry
+
+if TYPE_CHECKING:
+    from tfngen.irreps import Irreps
+    from tfngen.runtime.convolution import Convolution, PathFilter
+
+
+class Package:
+    """The functions of one generated package; made by its ``__init__.py``, whose names they become.
+
+    Raises:
+        ImportError: the package was generated for another version of this runtime.
+    """
+
+    def __init__(
+        self,
+        home: str,
+        *,
+        lmax: int,
+        normalization: str,
+        paths: tuple[tuple[int, int, int], ...],
+        dtypes: tuple[str, ...],
+        targets: tuple[str, ...],
+        fingerprint: str,
+        interface: int,
+    ) -> None:
+        if interface != registry.INTERFACE:
+            raise ImportError(
+                f"{home} was generated for runtime interface {interface}; this tfngen has "
+                f"{registry.INTERFACE}: build it again"
+            )
+        self.home = home
+        self.lmax, self.normalization, self.targets = lmax, normalization, targets
+        self.paths = frozenset(paths)
+        self.dtypes = {getattr(torch, name): name for name in dtypes}
+        self.fingerprint = fingerprint
+        registry.register(fingerprint, home)
+
+    def spherical_harmonics(self, r: Tensor) -> Tensor:
+        """Real spherical harmonics Y[l, m](r/|r|) of every degree up to LMAX, packed degree after degree.
+
+        Args:
+            r: (..., 3) vectors (x, y, z) of any length, in any unit; float32 lengths from 1e-18 to 1e18.
+
+        Returns:
+            (..., (LMAX+1)²): index l² + l + m. y is the polar axis and degree 1 is (x, y, z) times a
+            constant (e3nn's convention). A zero vector gives Y_0 and zeros, and zero derivatives.
+
+        Raises:
+            ValueError: r is not a (..., 3) tensor of a dtype and device this package has kernels for.
+        """
+        _operators()
+        self._check_tensor("r", r, r)
+        if r.dim() == 0 or r.shape[-1] != 3:
+            raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
+        width = (self.lmax + 1) ** 2
+        packed = torch.ops.tfngen.spherical_harmonics(self.fingerprint, width, r.reshape(-1, 3))
+        return packed.reshape(*r.shape[:-1], width)
+
+    def tensor_product(
+        self, path: tuple[int, int, int], y: Tensor, x: Tensor, w: Tensor | None = None
+    ) -> Tensor:
+        """Couple a filter with features, channel by channel, along one path (arXiv:1802.08219, eq. 9).
+
+            z[e, c, m_O] = Σ_{m_F, m_I} C[m_F, m_I, m_O] · w[e, c] · y[e, m_F] · x[e, c, m_I]
+
+        Args:
+            path: (l_F, l_I, l_O), one of PATHS.
+            y: (E, 2l_F+1) filter values, usually a slice of `spherical_harmonics`.
+            x: (E, C, 2l_I+1) features. Fastest with channels side by side in memory (the layout of results);
+                any other layout is copied first.
+            w: (E, C) radial weights, or (C,) for all edges alike, or None for ones.
+
+        Returns:
+            (E, C, 2l_O+1), channels side by side in memory. Differentiable to every order in y, x and w.
+
+        Raises:
+            ValueError: an unknown path, or a shape, dtype or device that does not fit; before any memory
+                is touched.
+        """
+        _operators()
+        degrees = self._check_path(path)
+        self._check_tensor("x", x, x)
+        edges, channels = self._check_rank("x", x, 3)[:2]
+        _check_shape("x", x, (edges, channels, 2 * degrees.l_input + 1))
+        self._check_tensor("y", y, x)
+        _check_shape("y", y, (edges, 2 * degrees.l_filter + 1))
+        if w is not None:
+            self._check_tensor("w", w, x)
+            if w.dim() == 1:
+                _check_shape("w", w, (channels,))
+                w = w.expand(edges, channels)
+            _check_shape("w", w, (edges, channels))
+        return torch.ops.tfngen.output(self.fingerprint, degrees, y, x, w)
+
+    def Convolution(  # noqa: N802 — the generated package offers it as a class
+        self,
+        irreps_in: Irreps | str,
+        irreps_filter: Irreps | str,
+        irreps_out: Irreps | str,
+        paths: PathFilter | None = None,
+    ) -> Convolution:
+        """Gather, product and scatter over every path the irreps allow; see `runtime.Convolution`."""
+        from tfngen.runtime.convolution import Convolution
+
+        return Convolution(sys.modules[self.home], irreps_in, irreps_filter, irreps_out, paths)
+
+    def _check_path(self, path: Any) -> Path:
+        try:
+            known = tuple(path) in self.paths
+        except TypeError:
+            known = False
+        if not known:
+            raise ValueError(
+                f"path: got {path!r}; it must be a triple (l_F, l_I, l_O) with degrees up to {self.lmax} and "
+                "|l_F − l_I| ≤ l_O ≤ l_F + l_I"
+            )
+        return Path(*path)
+
+    def _check_tensor(self, name: str, tensor: Any, like: Tensor) -> None:
+        """`tensor` is one, of a dtype there are kernels for, and matches the others."""
+        if not isinstance(tensor, Tensor):
+            raise ValueError(f"{name}: got {type(tensor).__name__}; it must be a torch.Tensor")
+        if tensor.dtype not in self.dtypes:
+            have = ", ".join(self.dtypes.values())
+            raise ValueError(f"{name}: got dtype {tensor.dtype}; {self.home} was built for {have}")
+        if tensor.device.type not in self.targets:
+            raise ValueError(f"{name}: got device {tensor.device}; {self.home} was built for {self.targets}")
+        if tensor.dtype != like.dtype or tensor.device != like.device:
+            raise ValueError(
+                f"{name}: got {tensor.dtype} on {tensor.device}; it must be {like.dtype} on {like.device} like x"
+            )
+
+    @staticmethod
+    def _check_rank(name: str, tensor: Tensor, rank: int) -> torch.Size:
+        if tensor.dim() != rank:
+            raise ValueError(
+                f"{name}: got shape {tuple(tensor.shape)}; it must have {rank} axes (edges, channels, 2l+1)"
+            )
+        return tensor.shape
+
+
+def _check_shape(name: str, tensor: Tensor, wanted: tuple[int, ...]) -> None:
+    if tuple(tensor.shape) != wanted:
+        raise ValueError(f"{name}: got shape {tuple(tensor.shape)}; it must be {wanted}")
+
+
+def _operators() -> None:
+    """Register the operators, once, when the first of them is about to be called."""
+    from tfngen.runtime import operators  # noqa: F401

@@ -1,0 +1,42 @@
+"""The generated packages that have been imported, by the name under which operators know them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+import torch
+
+INTERFACE = 1
+"""The agreement with generated code; `tfngen.emit.sources.RUNTIME_INTERFACE` is what a package was built for."""
+
+_homes: dict[str, str] = {}
+_modules: dict[tuple[str, str, torch.dtype, str], ModuleType] = {}
+
+
+def register(fingerprint: str, home: str) -> None:
+    """Make the package imported as module `home` known as `fingerprint`."""
+    _homes[fingerprint] = home
+
+
+def kernels(fingerprint: str, target: str, dtype: torch.dtype, module: str) -> ModuleType:
+    """One module of kernels, imported when first asked for.
+
+    Raises:
+        RuntimeError: no package of that fingerprint has been imported in this process.
+    """
+    key = (fingerprint, target, dtype, module)
+    found = _modules.get(key)
+    if found is None:
+        if fingerprint not in _homes:
+            raise RuntimeError(
+                f"kernels of {fingerprint!r} are not loaded; import the generated package of that name first"
+            )
+        name = str(dtype).removeprefix("torch.")
+        found = _modules[key] = import_module(f"{_homes[fingerprint]}.{target}.{name}.{module}")
+    return found
+
+
+def coefficients(fingerprint: str) -> ModuleType:
+    """The package's exact tables."""
+    return import_module(f"{_homes[fingerprint]}.coefficients")
