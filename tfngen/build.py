@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from tfngen.emit.package import MANIFEST, Written, check_destination, manifest_source, write_package
-from tfngen.emit.sources import Monomials, Plan, package_sources
+from tfngen.emit.sources import Monomials, Plan, package_sources, path_source
 from tfngen.ir.lower_harmonics import GradientEntry
 from tfngen.ir.lower_paths import Coupling
 from tfngen.ir.plan import HarmonicsPlan, PathPlan, plan_harmonics, plan_path
@@ -86,8 +86,7 @@ def derive(spec: BuildSpec, progress: Progress = lambda *_: None) -> Tables:
     degrees, norm = range(spec.lmax + 1), spec.normalization
     couplings = {}
     for done, path in enumerate(spec.paths, start=1):
-        table = clebsch_gordan.clebsch_gordan(*path)
-        couplings[path] = tuple((c.m_filter, c.m_input, c.m_output, c.value) for c in table)
+        couplings[path] = _couplings(path)
         progress("derive", done, len(spec.paths))
     return Tables(
         monomials={(l, m): harmonics.harmonic(l, m, norm).terms for l in degrees for m in range(-l, l + 1)},
@@ -113,6 +112,25 @@ def sources(plan: Plan) -> dict[str, str]:
     """Every file of the package as text, the manifest among them."""
     files = package_sources(plan)
     return {**files, MANIFEST: manifest_source(plan.spec, files)}
+
+
+def path_text(degrees: tuple[int, int, int], dtype: str, strategy: str, channels: int) -> str:
+    """The module that would be generated for one path alone.
+
+    Raises:
+        ValueError: `degrees` is no path.
+    """
+    path = Path(*degrees)
+    if min(path) < 0 or not path.allowed:
+        raise ValueError(f"path: got {path}; it must satisfy |l_F − l_I| ≤ l_O ≤ l_F + l_I with degrees ≥ 0")
+    spec = BuildSpec(max(path), dtypes=(dtype,), strategy=strategy, channels=channels)
+    plan = plan_path(path, _couplings(path), spec.strategy, spec.channels)
+    return path_source(plan, spec, dtype)
+
+
+def _couplings(path: Path) -> tuple[Coupling, ...]:
+    table = clebsch_gordan.clebsch_gordan(*path)
+    return tuple((entry.m_filter, entry.m_input, entry.m_output, entry.value) for entry in table)
 
 
 class _Clock:

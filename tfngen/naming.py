@@ -6,7 +6,7 @@ from tfngen.irreps import Path
 
 
 def component(l: int, m: int) -> str:
-    """The name of component `m` of degree `l`: ``x``, ``y``, ``z`` at degree 1, else ``n2`` … ``0`` … ``p2``."""
+    """The name of component `m` of degree `l`: ``x``, ``y``, ``z`` at degree 1, else ``n2``, …, ``p2``."""
     if l == 1:
         return "xyz"[m + 1]
     return "0" if m == 0 else f"{'p' if m > 0 else 'n'}{abs(m)}"
@@ -33,3 +33,7 @@ HARMONICS_MODULE = "harmonics"
 def package(lmax: int) -> str:
     """The name of a generated package when none is given: ``tfn_l3``."""
     return f"tfn_l{lmax}"
+
+
+RUNTIME_INTERFACE = 1
+"""The agreement between generated code and `tfngen.runtime`; raised when either changes how it calls."""

@@ -2,7 +2,7 @@
 
 A path is a number-valued form per edge that is linear in each of four slots:
 
-    T(filter, input, weight, grad) = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[c, m_I] · grad[c, m_O]
+    T = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[c, m_I] · grad[c, m_O]
 
 Differentiating by a slot leaves a function of the other three. Those four functions are the kernels, and
 differentiating any of them again gives the same four, so automatic differentiation closes to every order.

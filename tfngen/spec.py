@@ -65,13 +65,16 @@ class BuildSpec:
 
     def to_json(self) -> dict[str, Any]:
         """The attributes as JSON has them."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> BuildSpec:
         """The inverse of `to_json`; ValueError where the record is not one."""
         try:
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in record.items()})
+            attributes: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in record.items()
+            }
+            return cls(**attributes)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"spec: not a build specification ({error})") from None
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tfngen.emit.printer import Printer
-from tfngen.ir.nodes import Kernel, Operand, Scope, Statement
+from tfngen.ir.nodes import Kernel, Operand, Scope
 
 Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
@@ -44,15 +44,19 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
             for index, symbol in enumerate(operand.symbols)
             if symbol in used
         ]
+    if kernel.before:
+        ahead.append("# The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.")
     ahead += [printer.statement(statement, 8).lstrip() for statement in kernel.before]
     ahead += [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
 
     channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
     body = [f"{_short(operand)}_at = edge * {_short(operand)}_row + channel" for operand in channel + stored]
-    body += _interleaved(kernel.body, channel, stored, printer, 12, _load_row, _store_row)
+    body += _interleaved(kernel, channel, stored, printer, 12, _load_row, _store_row)
 
     behind = [printer.statement(statement, 8).lstrip() for statement in kernel.after]
+    if kernel.after:
+        behind.insert(0, "# The coefficients, once, on the moments Σ_c weight · input · grad.")
     for operand in kernel.outputs:
         if operand.scope is Scope.EDGE:
             behind.append("result_at = edge * result_row")
@@ -66,12 +70,12 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
 def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     """The body of a kernel that has a point in every lane, and reads and writes it component by component."""
     loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
-    body = _interleaved(kernel.body, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point)
+    body = _interleaved(kernel, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point)
     return Blocks("", _indented(body, 8), "")
 
 
 def _interleaved(
-    statements: Iterable[Statement],
+    kernel: Kernel,
     inputs: list[Operand],
     outputs: list[Operand],
     printer: Printer,
@@ -81,14 +85,15 @@ def _interleaved(
 ) -> list[str]:
     loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
     stores = {symbol: (operand, at) for operand in outputs for at, symbol in enumerate(operand.symbols)}
+    parameters = frozenset(kernel.parameters)
     lines: list[str] = []
-    for statement in statements:
+    for statement in kernel.body:
         for symbol in dict.fromkeys(statement.value.symbols()):
             if symbol in loads:
                 lines.append(load(*loads.pop(symbol), symbol))
         lines.append(printer.statement(statement, indent).lstrip())
         if statement.name in stores:
-            if not any(True for _ in statement.value.symbols()) and statement.value.terms:
+            if statement.value.terms and parameters.issuperset(statement.value.symbols()):
                 lines[-1] += " + zero()"  # the same number in every lane
             lines.append(store(*stores[statement.name], statement.name))
     return lines

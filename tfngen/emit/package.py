@@ -73,7 +73,8 @@ def check_destination(folder: Path) -> None:
         try:
             read_manifest(folder)
         except ValueError as error:
-            raise ValueError(f"out: {error}; nothing was overwritten, choose another --out or --name") from None
+            message = f"out: {error}; nothing was overwritten, choose another --out or --name"
+            raise ValueError(message) from None
     parent = folder.parent
     while not parent.exists():
         parent = parent.parent
@@ -91,7 +92,7 @@ def write_package(folder: Path, files: Mapping[str, str]) -> Written:
         ValueError: see `check_destination`.
     """
     check_destination(folder)
-    present = _present_files(folder)
+    present = present_files(folder)
     written = tuple(name for name, text in files.items() if present.get(name) != digest(text))
     removed = tuple(sorted(present.keys() - files.keys()))
     unchanged = tuple(name for name in files if name not in written)
@@ -132,7 +133,7 @@ def _exchange(fresh: Path, folder: Path, old: Path) -> None:
         raise
 
 
-def _present_files(folder: Path) -> dict[str, str]:
+def present_files(folder: Path) -> dict[str, str]:
     """The sha256 of every file in the package, caches left out."""
     return {
         path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()

@@ -16,9 +16,6 @@ from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
 from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
 
-RUNTIME_INTERFACE = 1
-"""The agreement between generated code and `tfngen.runtime`; raised when either changes its calls."""
-
 Monomials = tuple[tuple[tuple[int, int, int], Surd], ...]
 
 FORMULAS = {
@@ -150,7 +147,7 @@ def _init(plan: Plan) -> str:
             "dtype_names": _tuple(spec.dtypes),
             "target_names": _tuple(spec.targets),
             "fingerprint": fingerprint(spec),
-            "interface": RUNTIME_INTERFACE,
+            "interface": naming.RUNTIME_INTERFACE,
         },
     )
 
@@ -176,7 +173,7 @@ def _coefficients(plan: Plan) -> str:
 
 
 def _folder(summary: str, target: str) -> dict[str, Any]:
-    return {"summary": f"{summary} for the {target.upper()}, one module per path; compiled when first called."}
+    return {"summary": f"{summary} for the {target.upper()}, one module a path; compiled when first called."}
 
 
 def _exact(value: Surd) -> tuple[int, int, int]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from tfngen import naming
 from tfngen.irreps import Path
-from tfngen.roles import Role
 from tfngen.runtime import registry
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class Package:
         fingerprint: str,
         interface: int,
     ) -> None:
-        if interface != registry.INTERFACE:
+        if interface != naming.RUNTIME_INTERFACE:
             raise ImportError(
                 f"{home} was generated for runtime interface {interface}; this tfngen has "
-                f"{registry.INTERFACE}: build it again"
+                f"{naming.RUNTIME_INTERFACE}: build it again"
             )
         self.home = home
         self.lmax, self.normalization, self.targets = lmax, normalization, targets
@@ -105,7 +105,7 @@ class Package:
             _check_shape("w", w, (edges, channels))
         return torch.ops.tfngen.output(self.fingerprint, degrees, y, x, w)
 
-    def Convolution(  # noqa: N802 — the generated package offers it as a class
+    def Convolution(
         self,
         irreps_in: Irreps | str,
         irreps_filter: Irreps | str,
@@ -140,7 +140,7 @@ class Package:
             raise ValueError(f"{name}: got device {tensor.device}; {self.home} was built for {self.targets}")
         if tensor.dtype != like.dtype or tensor.device != like.device:
             raise ValueError(
-                f"{name}: got {tensor.dtype} on {tensor.device}; it must be {like.dtype} on {like.device} like x"
+                f"{name}: got {tensor.dtype} on {tensor.device}; x is {like.dtype} on {like.device}"
             )
 
     @staticmethod

@@ -7,9 +7,6 @@ from types import ModuleType
 
 import torch
 
-INTERFACE = 1
-"""The agreement with generated code; `tfngen.emit.sources.RUNTIME_INTERFACE` is what a package was built for."""
-
 _homes: dict[str, str] = {}
 _modules: dict[tuple[str, str, torch.dtype, str], ModuleType] = {}
 

@@ -20,7 +20,7 @@ from tfngen.runtime import registry
 
 @lru_cache(maxsize=32)
 def gradient_table(package: str, lmax: int) -> np.ndarray:
-    """G[i, a, b] with ∂Y_b/∂r_i = Σ_a G[i, a, b] Y_a over packed harmonics; (3, lmax², (lmax+1)²), float64."""
+    """G[i, a, b] with ∂Y_b/∂r_i = Σ_a G[i, a, b] Y_a over packed harmonics: (3, lmax², (lmax+1)²)."""
     tables = registry.coefficients(package)
     table = np.zeros((3, lmax**2, (lmax + 1) ** 2))
     for l in range(1, lmax + 1):

@@ -6,6 +6,8 @@ import threading
 import warnings
 from collections.abc import Callable
 from functools import update_wrapper
+from hashlib import sha256
+from types import FunctionType
 
 from numba import int64, njit, void
 
@@ -42,13 +44,14 @@ class Kernel:
 
     def _jit(self, signature: object) -> Callable[..., None]:
         options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
+        function = _relocatable(self.function)
         try:
-            return njit(signature, cache=True, **options)(self.function)
+            return njit(signature, cache=True, **options)(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            warnings.warn(f"{self.__qualname__} is compiled anew in every process: {error}", stacklevel=4)
-            return njit(signature, **options)(self.function)
+            warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
+            return njit(signature, **options)(function)
 
     def assembly(self) -> str:
         """The machine code as text, for inspection."""
@@ -56,6 +59,21 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.__module__}.{self.__qualname__}>"
+
+
+def _relocatable(function: Callable[..., None]) -> Callable[..., None]:
+    """The same function under a name that does not depend on where its module was imported from.
+
+    Numba stores the module's name beside the machine code and imports it when it loads the code again. A
+    generated package may be imported as ``generated.tfn_l3`` today and as ``tfn_l3`` tomorrow, so its
+    functions claim this module as their home, and a digest of their code keeps their symbols apart.
+    """
+    code = function.__code__
+    digest = sha256(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest()[:12]
+    copy = FunctionType(code, {**function.__globals__, "__name__": __name__}, function.__name__)
+    copy.__module__ = __name__
+    copy.__qualname__ = "_".join((*function.__module__.split(".")[-2:], function.__name__, digest))
+    return copy
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

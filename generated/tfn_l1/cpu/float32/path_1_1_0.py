@@ -49,6 +49,7 @@ def output(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_x_0 = SQRT_1_3 * filter_x
         coupling_y_0 = SQRT_1_3 * filter_y
         coupling_z_0 = SQRT_1_3 * filter_z
@@ -79,6 +80,7 @@ def d_input(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_0_x = SQRT_1_3 * filter_x
         coupling_0_y = SQRT_1_3 * filter_y
         coupling_0_z = SQRT_1_3 * filter_z
@@ -125,6 +127,7 @@ def d_filter(
             moment_y_0 += weighted_grad_0 * input_y
             input_z = load(inputs, input_at + 2 * input_step, active)
             moment_z_0 += weighted_grad_0 * input_z
+        # The coefficients, once, on the moments Σ_c weight · input · grad.
         d_filter_x = SQRT_1_3 * moment_x_0
         d_filter_y = SQRT_1_3 * moment_y_0
         d_filter_z = SQRT_1_3 * moment_z_0
@@ -148,6 +151,7 @@ def d_weight(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_x_0 = SQRT_1_3 * filter_x
         coupling_y_0 = SQRT_1_3 * filter_y
         coupling_z_0 = SQRT_1_3 * filter_z

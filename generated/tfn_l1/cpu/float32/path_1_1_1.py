@@ -52,6 +52,7 @@ def output(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_z_x = SQRT_1_2 * filter_y
         coupling_y_x = SQRT_1_2 * filter_z
         coupling_z_y = SQRT_1_2 * filter_x
@@ -86,6 +87,7 @@ def d_input(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_z_x = SQRT_1_2 * filter_y
         coupling_y_x = SQRT_1_2 * filter_z
         coupling_z_y = SQRT_1_2 * filter_x
@@ -143,6 +145,7 @@ def d_filter(
             weighted_input_x = input_x * weight
             moment_x_z += weighted_input_x * grad_z
             moment_x_y += weighted_input_x * grad_y
+        # The coefficients, once, on the moments Σ_c weight · input · grad.
         d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
         d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
         d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
@@ -166,6 +169,7 @@ def d_weight(
         filter_x = load_scalar(filters, filter_at)
         filter_y = load_scalar(filters, filter_at + 1)
         filter_z = load_scalar(filters, filter_at + 2)
+        # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
         coupling_y_z = SQRT_1_2 * filter_x
         coupling_x_z = SQRT_1_2 * filter_y
         coupling_x_y = SQRT_1_2 * filter_z

@@ -1,0 +1,39 @@
+"""What every test may ask for: generated packages, built once, their machine code kept between runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Packages built on demand go below .pytest_cache, in this process and in those it starts."""
+    os.environ["TFNGEN_CACHE"] = str(REPOSITORY / ".pytest_cache" / "tfngen")
+
+
+@pytest.fixture(scope="session")
+def tfn_l1():
+    """The generated package for degrees up to 1."""
+    import tfngen
+
+    return tfngen.load(1)
+
+
+@pytest.fixture(scope="session")
+def tfn_l2():
+    """The generated package for degrees up to 2."""
+    import tfngen
+
+    return tfngen.load(2)
+
+
+@pytest.fixture(scope="session")
+def tfn_l3():
+    """The generated package for degrees up to 3."""
+    import tfngen
+
+    return tfngen.load(3)

@@ -1,0 +1,212 @@
+"""The command line as a person meets it: output, exit codes, and no tracebacks for a user's mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tfngen import cli
+
+
+def tfngen(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "tfngen", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        from rich.console import Console
+
+        from tfngen import console
+
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["tfngen", *arguments])
+        monkeypatch.setattr(console, "out", Console(width=console.PIPE_WIDTH))
+        monkeypatch.setattr(console, "err", Console(stderr=True))
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return code, captured.out, captured.err
+
+    return call
+
+
+COMMANDS = (
+    ("build",),
+    ("check",),
+    ("paths",),
+    ("coefficients", "cg"),
+    ("coefficients", "sh"),
+    ("show",),
+    ("run", "tetris"),
+    ("plot", "harmonics"),
+    ("plot", "filters"),
+    ("plot", "couplings"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(run, command):
+    code, out, _ = run(*command, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"tfngen {' '.join(command)}" in out.replace("\n", " ")
+
+
+def test_build_says_what_it_did_and_again_that_there_was_nothing_to_do(run, tmp_path):
+    code, out, _ = run("build", "--lmax", "1", "--out", "made")
+    assert code == 0
+    for word in ("paths", "nonzeros", "operations", "files", "seconds"):
+        assert word in out
+    assert "18 written, 0 unchanged" in out
+    _, again, _ = run("build", "--lmax", "1", "--out", "made")
+    assert "0 written, 18 unchanged" in again
+    assert run("check", "made/tfn_l1")[0] == 0
+
+
+def test_check_exits_with_1_and_names_the_difference(run, tmp_path):
+    run("build", "--lmax", "0")
+    file = tmp_path / "generated/tfn_l0/cpu/float32/path_0_0_0.py"
+    file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    code, _, err = run("check", "generated/tfn_l0")
+    assert code == 1
+    assert err.startswith("cpu/float32/path_0_0_0.py: differs")
+
+
+def test_build_options_reach_the_package(run, tmp_path):
+    code, _, _ = run(
+        "build", "--lmax", "0", "--dtype", "float64", "--name", "mine", "--normalization", "norm",
+        "--strategy", "direct", "--channels", "8", "--target", "all",
+    )  # fmt: skip
+    assert code == 0
+    spec = json.loads((tmp_path / "generated/mine/manifest.json").read_text())["spec"]
+    assert spec == {
+        "lmax": 0,
+        "targets": ["cpu"],
+        "dtypes": ["float64"],
+        "normalization": "norm",
+        "name": "mine",
+        "strategy": "direct",
+        "channels": 8,
+    }
+
+
+MISTAKES = (
+    (("build", "--lmax", "-1"), "lmax: got -1; it must be an integer from 0 to 12"),
+    (("build", "--lmax", "13"), "lmax: got 13"),
+    (("build", "--lmax", "three"), "--lmax"),
+    (("build", "--target", "tpu"), "--target"),
+    (("build", "--dtype", "float16"), "--dtype"),
+    (("build", "--normalization", "none"), "--normalization"),
+    (("build", "--name", "not a name"), "name: got 'not a name'"),
+    (("build", "--channels", "0"), "channels: got 0"),
+    (("check", "nowhere"), "nowhere is not a tfngen package"),
+    (("paths", "--lmax", "99"), "lmax: got 99"),
+    (("coefficients", "cg", "1", "1"), "give three"),
+    (("coefficients", "cg", "1", "1", "5"), "5"),
+    (("coefficients", "cg", "1", "one", "1"), "degrees: got 'one'"),
+    (("coefficients", "cg", "--complex", "1/3", "1", "1"), "1/3"),
+    (("coefficients", "sh", "13"), "13"),
+    (("show", "1", "1", "3"), "path: got (1, 1, 3)"),
+    (("show", "1", "1", "1", "--role", "input"), "--role"),
+    (("plot", "couplings", "1", "1"), "give three"),
+    (("plot", "harmonics", "--out", "picture.txt"), "txt"),
+    (("nonsense",), "nonsense"),
+    (("build", "--nonsense"), "nonsense"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES, ids=lambda each: " ".join(each)[:40])
+def test_a_mistake_is_one_message_and_exit_code_2(run, tmp_path, arguments, message):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert message in err
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_ours_is_never_overwritten(run, tmp_path):
+    theirs = tmp_path / "generated" / "tfn_l0"
+    theirs.mkdir(parents=True)
+    (theirs / "precious.txt").write_text("keep")
+    code, _, err = run("build", "--lmax", "0")
+    assert code == 2
+    assert "nothing was overwritten" in err
+    assert [each.name for each in theirs.iterdir()] == ["precious.txt"]
+
+
+def test_a_folder_that_cannot_be_written_to(run, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    code, _, err = run("build", "--lmax", "0")
+    assert code == 2
+    assert "cannot be written to" in err
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.6, 1.0])
+def test_an_interrupted_build_leaves_nothing_half_written(tmp_path, delay):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfngen", "build", "--lmax", "3"], cwd=tmp_path, stderr=subprocess.PIPE
+    )
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    package = tmp_path / "generated" / "tfn_l3"
+    if package.exists():  # it was quicker than the signal
+        from tfngen.check import check
+
+        assert list(check(package)) == []
+    leftovers = [each for each in tmp_path.glob("generated/*") if each != package]
+    assert leftovers == []
+
+
+def test_paths_as_a_table_and_as_json(run):
+    code, out, _ = run("paths", "--lmax", "1")
+    assert code == 0
+    assert "(1, 1, 1)" in out
+    assert "387 coupling" in out
+    rows = json.loads(run("paths", "--lmax", "1", "--json")[1])
+    assert [row["path"] for row in rows] == [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 1, 1]]
+    assert rows[-1]["parity"] == "odd"
+    assert rows[-1]["nonzeros"] == 6
+    assert rows[-1]["output"] == {"strategy": "coupling", "flops": 387, "plain_flops": 672}
+
+
+def test_coefficients_as_text_latex_and_json(run):
+    assert "√(2/3)" in run("coefficients", "cg", "1", "1", "2")[1]
+    assert "-√(3/4)" in run("coefficients", "cg", "--complex", "3/2", "1/2", "1")[1]
+    assert r"\sqrt{15}" in run("coefficients", "sh", "2", "--latex")[1]
+    rows = json.loads(run("coefficients", "cg", "1", "1", "0", "--json")[1])["rows"]
+    assert [row["value"] for row in rows] == [[1, 1, 3]] * 3
+    assert "√(1/3)" in run("coefficients", "cg", "1", "1", "0")[1]
+
+
+def test_show_prints_the_kernel_and_nothing_else(run):
+    code, out, _ = run("show", "1", "1", "1", "--role", "output")
+    assert code == 0
+    assert out.startswith("@kernel\ndef output(")
+    assert out.count("def ") == 1
+    assert "output_x = weight * (" in out
+    everything = run("show", "1", "1", "1")[1]
+    assert everything.count("def ") == 4
+    compile(everything, "shown", "exec")
+
+
+def test_the_module_runs_as_a_command():
+    result = tfngen("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("tfngen 0.")

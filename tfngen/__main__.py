@@ -1,0 +1,5 @@
+"""``python -m tfngen``: the command line."""
+
+from tfngen.cli import main
+
+main()

@@ -1,0 +1,89 @@
+"""Packages built on demand: `tfngen.load` builds into a per-user cache and imports from there."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+def cache_folder() -> Path:
+    """Where packages built on demand live: $TFNGEN_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("TFNGEN_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "tfngen"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/tfngen"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tfngen"
+
+
+def load(lmax: int = 3, *, path: str | os.PathLike[str] | None = None, **options: Any) -> ModuleType:
+    """The generated package for `lmax`, built into the user's cache the first time it is asked for.
+
+    Args:
+        lmax: the highest degree, 0 to 12.
+        path: load the package in this folder instead, and build nothing.
+        options: the other attributes of `tfngen.spec.BuildSpec`, such as ``normalization="norm"``.
+
+    Returns:
+        The module: ``spherical_harmonics``, ``tensor_product``, ``Convolution``, ``PATHS``, ….
+
+    Raises:
+        ValueError: an option is not what `BuildSpec` wants, or `path` holds no generated package.
+    """
+    if path is not None:
+        if options:
+            raise ValueError(f"path: {path} is built already; {', '.join(options)} cannot be changed")
+        return import_package(Path(path))
+    from tfngen.spec import BuildSpec
+
+    try:
+        spec = BuildSpec(lmax, **options)
+    except TypeError as error:
+        raise ValueError(f"load: {error}") from None
+    folder = cache_folder() / _digest(repr(sorted(spec.to_json().items())))
+    if not (folder / spec.name / "manifest.json").is_file():
+        from tfngen.build import build
+
+        build(spec, folder)
+    return import_package(folder / spec.name)
+
+
+def import_package(folder: Path) -> ModuleType:
+    """Import the generated package in `folder`, once per process."""
+    folder = folder.resolve()
+    init = folder / "__init__.py"
+    if not (folder / "manifest.json").is_file() or not init.is_file():
+        raise ValueError(f"path: {folder} is not a generated package; write one with `tfngen build`")
+    name = f"{folder.name}_{sha256(str(folder).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        found = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+        assert found is not None
+        assert found.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(found)
+        try:
+            found.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]
+
+
+def _digest(request: str) -> str:
+    """A folder name for a request, different whenever the generator itself is."""
+    import tfngen
+    from tfngen.emit.render import template_folder
+
+    text = sha256(f"{tfngen.__version__} {request}".encode())
+    package = Path(tfngen.__file__).parent
+    generator = [package / room for room in ("symbolic", "ir", "emit")]
+    for folder in (*generator, template_folder()):
+        for file in sorted(folder.rglob("*.py*")):
+            if file.suffix in (".py", ".jinja"):
+                text.update(file.read_bytes())
+    return text.hexdigest()[:16]

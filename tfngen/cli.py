@@ -1,0 +1,298 @@
+"""The command line: commands and nothing else. Each imports what it needs when it runs."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import tfngen
+from tfngen import console
+
+app = typer.Typer(
+    name="tfngen",
+    help="Exact mathematics in, fast readable kernels out, for Tensor Field Networks.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+coefficients = typer.Typer(no_args_is_help=True, help="Print exact coefficients: `cg` or `sh`.")
+run = typer.Typer(no_args_is_help=True, help="Train one of the paper's experiments.")
+plot = typer.Typer(no_args_is_help=True, help="Draw harmonics, filters or couplings.")
+app.add_typer(coefficients, name="coefficients")
+app.add_typer(run, name="run")
+app.add_typer(plot, name="plot")
+
+
+class Normalization(str, Enum):
+    component = "component"
+    norm = "norm"
+    integral = "integral"
+
+
+class Dtype(str, Enum):
+    float32 = "float32"
+    float64 = "float64"
+
+
+class Target(str, Enum):
+    cpu = "cpu"
+    all = "all"
+
+
+class Strategy(str, Enum):
+    auto = "auto"
+    direct = "direct"
+    outer = "outer"
+    coupling = "coupling"
+
+
+class Role(str, Enum):
+    output = "output"
+    d_input = "d_input"
+    d_filter = "d_filter"
+    d_weight = "d_weight"
+
+
+Lmax = Annotated[int, typer.Option("--lmax", "-l", help="The highest degree, 0 to 12.")]
+Norm = Annotated[Normalization, typer.Option(help="Normalisation of the spherical harmonics.")]
+Way = Annotated[Strategy, typer.Option(help="How products are computed; auto counts and takes the cheapest.")]
+Channels = Annotated[int, typer.Option(help="The number of channels at which auto counts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tfngen {tfngen.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Exact mathematics in, fast readable kernels out, for Tensor Field Networks."""
+
+
+@app.command()
+def build(
+    lmax: Lmax = 3,
+    target: Annotated[Target, typer.Option(help="What the kernels run on.")] = Target.cpu,
+    dtype: Annotated[list[Dtype] | None, typer.Option(help="Precision; repeat for several.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder to put the package in.")] = Path("generated"),
+    name: Annotated[str, typer.Option(help="The package's name; tfn_l3 for lmax 3 by default.")] = "",
+    normalization: Norm = Normalization.component,
+    strategy: Way = Strategy.auto,
+    channels: Channels = 32,
+    precompile: Annotated[bool, typer.Option("--precompile", help="Compile every kernel now.")] = False,
+) -> None:
+    """Write the package for all degrees up to LMAX.
+
+    Example: `tfngen build --lmax 3 --target cpu`, then `from generated import tfn_l3`.
+    """
+    from tfngen import build as pipeline
+    from tfngen.spec import DTYPES, TARGETS, BuildSpec
+
+    spec = BuildSpec(
+        lmax,
+        targets=TARGETS if target is Target.all else (target.value,),
+        dtypes=tuple(each.value for each in dtype) if dtype else DTYPES,
+        normalization=normalization.value,
+        name=name,
+        strategy=strategy.value,
+        channels=channels,
+    )
+    with console.progress() as advance:
+        report = pipeline.build(spec, out, advance)
+    console.print_build(report)
+    if precompile:
+        from tfngen.precompile import precompile as compile_all
+
+        with console.progress() as advance:
+            count = compile_all(report.written.folder, lambda done, total: advance("compile", done, total))
+        console.out.print(f"{count} kernels are compiled and cached.")
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(help="The folder of a generated package.", metavar="PATH")],
+) -> None:
+    """Derive a package again and compare: coefficients exactly, files by hash.
+
+    Exits with 1 at any difference. Example: `tfngen check generated/tfn_l3`.
+    """
+    from tfngen.check import check as differences
+
+    with console.progress() as advance:
+        found = list(differences(path, advance))
+    for difference in found[:20]:
+        console.err.print(difference, style="red", markup=False, highlight=False)
+    if len(found) > 20:
+        console.err.print(f"… and {len(found) - 20} more")
+    if found:
+        raise typer.Exit(1)
+    console.out.print(f"{path}: every coefficient and every file is what it should be.")
+
+
+@app.command()
+def paths(
+    lmax: Lmax = 3, strategy: Way = Strategy.auto, channels: Channels = 32, json: Json = False
+) -> None:
+    """List the paths with parity, nonzeros, strategy and operations per kernel.
+
+    Example: `tfngen paths --lmax 2`.
+    """
+    from tfngen.build import derive, make_plan
+    from tfngen.spec import BuildSpec
+
+    spec = BuildSpec(lmax, strategy=strategy.value, channels=channels)
+    with console.progress() as advance:
+        plan = make_plan(spec, derive(spec), advance)
+    console.print_paths(plan, as_json=json)
+
+
+@coefficients.command("cg")
+def clebsch_gordan(
+    degrees: Annotated[list[str], typer.Argument(help="l_F l_I l_O, or j1 j2 j with --complex.")],
+    complex_: Annotated[bool, typer.Option("--complex", help="Condon–Shortley coefficients.")] = False,
+    latex: Latex = False,
+    json: Json = False,
+) -> None:
+    """Print Clebsch–Gordan coefficients, exactly.
+
+    Examples: `tfngen coefficients cg 1 1 2` and `tfngen coefficients cg --complex 3/2 1/2 1`.
+    """
+    from tfngen.symbolic import describe
+
+    if len(degrees) != 3:
+        raise typer.BadParameter(f"got {len(degrees)} degrees; give three, such as 1 1 2")
+    if complex_:
+        table = describe.describe_complex_clebsch_gordan(*degrees)
+    else:
+        table = describe.describe_clebsch_gordan(*(console.integer("degrees", each) for each in degrees))
+    console.print_description(table, latex=latex, as_json=json)
+
+
+@coefficients.command("sh")
+def spherical_harmonics(
+    l: Annotated[int, typer.Argument(help="The degree.", metavar="L")],
+    normalization: Norm = Normalization.component,
+    latex: Latex = False,
+    json: Json = False,
+) -> None:
+    """Print the real spherical harmonics of degree L as polynomials, exactly.
+
+    Example: `tfngen coefficients sh 2 --latex`.
+    """
+    from tfngen.symbolic import describe
+
+    table = describe.describe_harmonics(l, normalization.value)
+    console.print_description(table, latex=latex, as_json=json)
+
+
+@app.command()
+def show(
+    l_filter: Annotated[int, typer.Argument(metavar="L_F")],
+    l_input: Annotated[int, typer.Argument(metavar="L_I")],
+    l_output: Annotated[int, typer.Argument(metavar="L_O")],
+    role: Annotated[Role | None, typer.Option(help="One kernel alone; all four by default.")] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float32,
+    strategy: Way = Strategy.auto,
+    channels: Channels = 32,
+) -> None:
+    """Print the generated kernels of a path, highlighted.
+
+    Example: `tfngen show 1 1 1 --role output`.
+    """
+    from tfngen.build import path_text
+
+    text = path_text((l_filter, l_input, l_output), dtype.value, strategy.value, channels)
+    console.print_source(text, None if role is None else role.value)
+
+
+@run.command()
+def tetris(
+    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/tetris"),
+    package: Annotated[
+        Path | None, typer.Option(help="A generated package; built on demand by default.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 0,
+    rotations: Annotated[int, typer.Option(help="Random poses per shape in the test.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    dtype: Annotated[Dtype, typer.Option(help="Precision of training.")] = Dtype.float32,
+    picture: Annotated[bool, typer.Option(help="Draw the picture.")] = True,
+) -> None:
+    """Train on eight shapes in one orientation, recognise them in every orientation.
+
+    Example: `tfngen run tetris --out runs/tetris`.
+    """
+    console.run_tetris(package, out, steps, rotations, seed, dtype.value, picture)
+
+
+@plot.command("harmonics")
+def plot_harmonics(
+    lmax: Lmax = 3, out: Annotated[Path, typer.Option(help="PNG, SVG or PDF.")] = Path("harmonics.png")
+) -> None:
+    """Draw the real spherical harmonics as surfaces, in a pyramid.
+
+    Example: `tfngen plot harmonics --lmax 3 --out harmonics.png`.
+    """
+    from tfngen.plot.harmonics import plot_harmonics as draw
+
+    console.save_figure(draw(lmax), out)
+
+
+@plot.command("filters")
+def plot_filters(
+    l: Annotated[int, typer.Option("--degree", "-d", help="The degree of the filters.")] = 2,
+    out: Annotated[Path, typer.Option(help="PNG, SVG or PDF.")] = Path("filters.png"),
+) -> None:
+    """Draw filters R(r) Y(r̂) as slices.
+
+    Example: `tfngen plot filters --degree 2`.
+    """
+    from tfngen.plot.filters import plot_filters as draw
+
+    console.save_figure(draw(l), out)
+
+
+@plot.command("couplings")
+def plot_couplings(
+    path: Annotated[list[int] | None, typer.Argument(help="l_F l_I l_O; all up to LMAX without.")] = None,
+    lmax: Lmax = 2,
+    out: Annotated[Path, typer.Option(help="PNG, SVG or PDF.")] = Path("couplings.png"),
+) -> None:
+    """Draw coupling tensors as heat maps.
+
+    Examples: `tfngen plot couplings 1 1 1` and `tfngen plot couplings --lmax 2`.
+    """
+    from tfngen.plot.couplings import plot_couplings as draw
+
+    if path and len(path) != 3:
+        raise typer.BadParameter(f"got {len(path)} degrees; give three, such as 1 1 2")
+    console.save_figure(draw(path=tuple(path)) if path else draw(lmax=lmax), out)
+
+
+def main() -> None:
+    """Run a command: no mistake of a user's ends in a traceback.
+
+    Exit codes: 0 done, 1 failed, 2 asked for something that cannot be, 130 interrupted.
+    """
+    try:
+        app()
+    except KeyboardInterrupt:
+        console.fail("interrupted; nothing is half-written", code=130)
+    except ValueError as error:
+        console.fail(str(error), code=2)
+    except (OSError, ImportError, ArithmeticError, RuntimeError) as error:
+        console.fail(str(error), code=1)
+
+
+if __name__ == "__main__":
+    main()

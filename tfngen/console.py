@@ -1,0 +1,152 @@
+"""What the command line shows: progress bars, tables, highlighted code. No mathematics and no decisions."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from tfngen.build import BuildReport
+    from tfngen.emit.sources import Plan
+    from tfngen.symbolic.describe import Description
+
+PIPE_WIDTH = 120
+"""Columns where there is no terminal to ask: enough for every table here."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+err = Console(stderr=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage on a terminal, on stderr; nothing where nobody watches."""
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
+        tasks: dict[str, Any] = {}
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield advance
+
+
+def print_build(report: BuildReport) -> None:
+    """The closing summary of a build."""
+    before, after = report.operations
+    written = report.written
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(highlight=False)
+    table.add_row("package", str(written.folder))
+    table.add_row("paths", f"{len(report.plan.paths)} up to l = {report.spec.lmax}")
+    table.add_row("nonzeros", f"{report.nonzeros:,}")
+    table.add_row(
+        "operations",
+        f"{before:,} → {after:,} per edge, all kernels at {report.spec.channels} channels "
+        f"({before / max(after, 1):.2f}× fewer)",
+    )
+    table.add_row(
+        "files",
+        f"{len(written.written)} written, {len(written.unchanged)} unchanged, {len(written.removed)} removed",
+    )
+    stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
+    table.add_row("seconds", f"{sum(report.seconds.values()):.2f} ({stages})")
+    out.print(table)
+
+
+def print_paths(plan: Plan, as_json: bool) -> None:
+    """The path table."""
+    channels = plan.spec.channels
+    rows = [
+        {
+            "path": list(each.path),
+            "parity": "even" if each.path.even else "odd",
+            "nonzeros": len(each.couplings),
+            **{
+                planned.kernel.name: {
+                    "strategy": planned.strategy,
+                    "flops": planned.cost.flops(channels),
+                    "plain_flops": planned.plain.flops(channels),
+                }
+                for planned in each.kernels
+            },
+        }
+        for each in plan.paths
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    roles = [planned.kernel.name for planned in plan.paths[0].kernels]
+    caption = f"floating-point operations per edge at {channels} channels, and the strategy that won"
+    table = Table(caption=caption, box=SIMPLE_HEAD)
+    for name in ("path", "parity", "nonzeros", *roles):
+        table.add_column(name, justify="right" if name == "nonzeros" else "left", no_wrap=True)
+    for row in rows:
+        kernels: list[Any] = [row[role] for role in roles]
+        table.add_row(
+            "({}, {}, {})".format(*row["path"]),  # type: ignore[misc]
+            str(row["parity"]),
+            str(row["nonzeros"]),
+            *(f"{kernel['flops']:>6} {kernel['strategy']}" for kernel in kernels),
+        )
+    out.print(table)
+
+
+def print_description(table: Description, *, latex: bool, as_json: bool) -> None:
+    """An exact table as text, LaTeX or JSON."""
+    if as_json:
+        print_json(table.json())
+    else:
+        out.print(table.latex() if latex else table.text(), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_source(text: str, function: str | None) -> None:
+    """Python source, highlighted on a terminal; only the decorated `function` where one is named."""
+    if function is not None:
+        kernels = re.split(r"(?m)^(?=@kernel$)", text)
+        text = next(each for each in kernels if f"\ndef {function}(" in each)
+    if out.is_terminal:
+        out.print(Syntax(text.rstrip(), "python", theme="ansi_dark", background_color="default"))
+    else:
+        sys.stdout.write(text.rstrip() + "\n")
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what went wrong in one line, and leave."""
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    sys.exit(code)
+
+
+def print_json(value: Any) -> None:
+    """JSON for other programs: plain, on stdout."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def integer(name: str, text: str) -> int:
+    """`text` as a whole number, or a ValueError that names it."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{name}: got {text!r}; it must be a whole number") from None
+
+
+def save_figure(figure: Any, file: Path) -> None:
+    """Write a figure and say where it is."""
+    from tfngen.plot.style import save
+
+    save(figure, file)
+    out.print(f"{file}", highlight=False)

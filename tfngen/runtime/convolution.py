@@ -1,0 +1,296 @@
+"""The point convolution: filters times features along every edge, summed into the target nodes."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from tfngen.irreps import Block, Irrep, Irreps, Path
+from tfngen.runtime.features import Features, concatenate_channels
+from tfngen.runtime.graph import Graph
+from tfngen.runtime.segments import gather, sum_to_nodes
+
+PathFilter = Callable[[Path], bool] | Collection[tuple[int, int, int]]
+"""Which paths to keep: a predicate, such as ``lambda path: path.even``, or the paths themselves."""
+
+
+class Kernels(Protocol):
+    """What a generated package offers; `spherical_harmonics` and `tensor_product` are documented there."""
+
+    LMAX: int
+    NORMALIZATION: str
+    PATHS: Sequence[tuple[int, int, int]]
+
+    def spherical_harmonics(self, r: Tensor, /) -> Tensor: ...
+
+    def tensor_product(
+        self, path: tuple[int, int, int], y: Tensor, x: Tensor, w: Tensor | None = None, /
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConvolutionPath:
+    """One path of a convolution: what it couples, and where its weights and its output channels lie."""
+
+    path: Path
+    irrep_filter: Irrep
+    irrep_input: Irrep
+    irrep_output: Irrep
+    channels: int
+    """The channels of the input irrep, each coupled on its own ('uvu'): as many weights, as many outputs."""
+    input_block: int
+    """The position of `irrep_input` in the convolution's `irreps_in`."""
+    output_block: int
+    """The position of `irrep_output` in the convolution's `irreps_out`."""
+    weight_offset: int
+    output_offset: int
+
+    @property
+    def filter_slice(self) -> slice:
+        """The components of a packed spherical harmonic this path multiplies with."""
+        return slice(self.path.l_filter**2, (self.path.l_filter + 1) ** 2)
+
+    @property
+    def weight_slice(self) -> slice:
+        """The path's weights among the `weight_numel` of the convolution."""
+        return slice(self.weight_offset, self.weight_offset + self.channels)
+
+    @property
+    def output_slice(self) -> slice:
+        """The path's channels among those of its output irrep."""
+        return slice(self.output_offset, self.output_offset + self.channels)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.irrep_filter} × {self.channels}x{self.irrep_input} → {self.channels}x{self.irrep_output}"
+        )
+
+
+class Convolution:
+    """L_{acm} = Σ_b Σ_{m_F, m_I} C · w_c(ab) · Y_{m_F}(r_ab) · V_{b c m_I} for every path, side by side.
+
+    The layer of Thomas et al., arXiv:1802.08219, §4.1.3, with the radial factor R_c(|r_ab|) of each path as
+    the weight w_c(ab). A path joins a filter irrep and an input irrep to an output irrep when degrees and
+    parities allow it (|l_F − l_I| ≤ l_O ≤ l_F + l_I, p_O = p_F p_I). Channels are coupled one by one ('uvu'):
+    a path from an input with C channels has C weights per edge and gives C channels of its output irrep; the
+    paths to one irrep are concatenated. Paths run output by output, within one input by input, within one
+    filter by filter, each in the order of its irreps; that is the order of the weights and of the output
+    channels, and that of e3nn's instructions sorted by output slot.
+
+    Args:
+        kernels: a generated package (or anything with its interface, `Kernels`).
+        irreps_in: the input features; blocks of one irrep are joined.
+        irreps_filter: one channel each, ``0e+1o+2e`` for true parities or ``0e+1e+2e`` to ignore parity.
+        irreps_out: which irreps to produce, one channel each in writing; widths follow from the paths.
+        paths: the paths to keep, all by default.
+
+    Attributes:
+        irreps_out: the irreps produced, with their channels.
+        paths: one `ConvolutionPath` per path.
+        weight_numel: Σ channels over the paths.
+
+    Raises:
+        ValueError: a degree above the kernels' LMAX, an output no path reaches, an unknown path.
+    """
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        irreps_in: Irreps | str,
+        irreps_filter: Irreps | str,
+        irreps_out: Irreps | str,
+        paths: PathFilter | None = None,
+    ) -> None:
+        self.kernels = kernels
+        self.irreps_in = Irreps.parse(irreps_in).regroup()
+        self.irreps_filter = _single("irreps_filter", irreps_filter)
+        wanted = _single("irreps_out", irreps_out)
+        for name, irreps in (
+            ("irreps_in", self.irreps_in),
+            ("irreps_filter", self.irreps_filter),
+            ("irreps_out", wanted),
+        ):
+            if not irreps.blocks:
+                raise ValueError(f"{name}: empty; a convolution needs at least one irrep")
+            if irreps.lmax > kernels.LMAX:
+                raise ValueError(f"{name}: {irreps} has l = {irreps.lmax}; the kernels end at {kernels.LMAX}")
+        self._components = (self.irreps_filter.lmax + 1) ** 2
+        self.paths = self._plan(wanted, paths)
+        self.weight_numel = sum(path.channels for path in self.paths)
+        self.irreps_out = Irreps(
+            tuple(
+                Block(sum(path.channels for path in self.paths if path.irrep_output == irrep), irrep)
+                for _, irrep in wanted
+            )
+        )
+
+    def _plan(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
+        """Every kept path to a wanted output, with running offsets into weights and channels."""
+        found = list(couplings(self.kernels, self.irreps_in, self.irreps_filter, keep))
+        plan: list[ConvolutionPath] = []
+        weight_offset = 0
+        for output_block, (_, irrep_output) in enumerate(wanted):
+            output_offset = 0
+            for input_block, irrep_filter, candidate in found:
+                if candidate != irrep_output:
+                    continue
+                channels, irrep_input = self.irreps_in.blocks[input_block]
+                path = Path(irrep_filter.l, irrep_input.l, irrep_output.l)
+                plan.append(
+                    ConvolutionPath(
+                        path, irrep_filter, irrep_input, irrep_output, channels,
+                        input_block, output_block, weight_offset, output_offset,
+                    )
+                )  # fmt: skip
+                weight_offset += channels
+                output_offset += channels
+            if not output_offset:
+                reachable = Irreps(tuple(Block(1, irrep) for irrep in dict.fromkeys(c for *_, c in found)))
+                raise ValueError(
+                    f"irreps_out: no path leads from {self.irreps_in} by {self.irreps_filter} to "
+                    f"{irrep_output}; reachable: {reachable or 'nothing'}"
+                )
+        return tuple(plan)
+
+    def __call__(
+        self,
+        graph: Graph,
+        y: Tensor,
+        features: Features | Mapping[Any, Tensor],
+        weights: Tensor | None = None,
+    ) -> Features:
+        """Convolve.
+
+        Args:
+            graph: edges from sources b to targets a.
+            y: (edges, ≥ (l_F,max + 1)²) spherical harmonics of r_ab, packed by degree.
+            features: V^(l)_{b c m}, a tensor (nodes, channels, 2l + 1) for each irrep of `irreps_in`.
+            weights: (edges, weight_numel), or (weight_numel,) for all edges alike, or None for ones.
+
+        Returns:
+            `Features` with `irreps_out`: (nodes, channels, 2l + 1), channels innermost in memory.
+
+        Raises:
+            ValueError: a wrong irrep, shape, dtype or device.
+        """
+        features = features if isinstance(features, Features) else Features(features)
+        self._check(graph, y, features, weights)
+        if weights is not None and weights.ndim == 1:
+            weights = weights.expand(graph.num_edges, self.weight_numel)
+
+        # Rows move with their channels innermost, the layout that kernels read and write.
+        inputs = [
+            gather(features[irrep].transpose(1, 2), graph.by_source).transpose(1, 2)
+            for _, irrep in self.irreps_in
+        ]
+        outputs: list[list[Tensor]] = [[] for _ in self.irreps_out]
+        for path in self.paths:
+            along_edges = self.kernels.tensor_product(
+                path.path,
+                y[:, path.filter_slice],
+                inputs[path.input_block],
+                None if weights is None else weights[:, path.weight_slice],
+            )
+            at_nodes = sum_to_nodes(along_edges.transpose(1, 2), graph.by_target).transpose(1, 2)
+            outputs[path.output_block].append(at_nodes)
+        return Features._of(
+            [irrep for _, irrep in self.irreps_out], [concatenate_channels(tensors) for tensors in outputs]
+        )
+
+    def _check(self, graph: Graph, y: Tensor, features: Features, weights: Tensor | None) -> None:
+        check_irreps("features", features, self.irreps_in)
+        if features.num_points != graph.num_nodes:
+            raise ValueError(f"features: {features.num_points} points; the graph has {graph.num_nodes} nodes")
+        if y.ndim != 2 or y.shape[0] != graph.num_edges or y.shape[1] < self._components:
+            raise ValueError(
+                f"y: shape {tuple(y.shape)}; it must be ({graph.num_edges}, at least {self._components}), "
+                f"every degree up to that of {self.irreps_filter}"
+            )
+        shapes = ((self.weight_numel,), (graph.num_edges, self.weight_numel))
+        if weights is not None and tuple(weights.shape) not in shapes:
+            raise ValueError(f"weights: shape {tuple(weights.shape)}; it must be {shapes[1]} or {shapes[0]}")
+        for name, tensor in (("y", y), ("weights", weights)):
+            if tensor is not None and tensor.dtype != features.dtype:
+                raise ValueError(f"{name}: dtype {tensor.dtype}; the features are {features.dtype}")
+            if tensor is not None and tensor.device != features.device:
+                raise ValueError(f"{name}: on {tensor.device}; the features are on {features.device}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Modules cannot be copied or pickled, so a generated package travels as its name.
+        state = self.__dict__.copy()
+        if isinstance(self.kernels, ModuleType):
+            state["kernels"] = _ModuleName(self.kernels.__name__)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.kernels, _ModuleName):
+            self.kernels = importlib.import_module(self.kernels)
+
+    def __repr__(self) -> str:
+        return (
+            f"Convolution({self.irreps_in} by {self.irreps_filter} → {self.irreps_out}, "
+            f"{len(self.paths)} paths, {self.weight_numel} weights)"
+        )
+
+
+class _ModuleName(str):
+    """Where to import the kernels from again."""
+
+
+def couplings(
+    kernels: Kernels, irreps_in: Irreps, irreps_filter: Irreps, keep: PathFilter | None = None
+) -> Iterator[tuple[int, Irrep, Irrep]]:
+    """Every (position in irreps_in, filter irrep, output irrep) the kernels can couple and `keep` allows.
+
+    Raises:
+        ValueError: a filter whose parity is neither natural nor even, or a path the kernels do not have.
+    """
+    natural = all(irrep.p == (-1) ** irrep.l for _, irrep in irreps_filter)
+    if not natural and any(irrep.p != 1 for _, irrep in irreps_filter):
+        raise ValueError(
+            f"irreps_filter: {irreps_filter}; spherical harmonics have parity (−1)^l, as in 0e+1o+2e; "
+            "to ignore parity make every irrep even, as in 0e+1e+2e"
+        )
+    available = {Path(*path) for path in kernels.PATHS}
+    kept = _kept(available, keep)
+    for position, (_, irrep_input) in enumerate(irreps_in):
+        for _, irrep_filter in irreps_filter:
+            for irrep_output in irrep_filter * irrep_input:
+                if Path(irrep_filter.l, irrep_input.l, irrep_output.l) in kept:
+                    yield position, irrep_filter, irrep_output
+
+
+def check_irreps(name: str, features: Features, irreps: Irreps) -> None:
+    """Raise unless `features` have exactly the channels of `irreps`, in any order.
+
+    Raises:
+        ValueError: an irrep is missing or superfluous, or its number of channels differs.
+    """
+    found = features.irreps
+    if len(found) != len(irreps) or any(found.multiplicity(irrep) != count for count, irrep in irreps):
+        raise ValueError(f"{name}: irreps {found}; this layer wants {irreps}")
+
+
+def _kept(available: set[Path], keep: PathFilter | None) -> set[Path]:
+    if keep is None:
+        return available
+    if callable(keep):
+        return {path for path in available if keep(path)}
+    wanted = {Path(*path) for path in keep}
+    if unknown := wanted - available:
+        raise ValueError(f"paths: {', '.join(map(str, sorted(unknown)))} not among the kernels' paths")
+    return wanted
+
+
+def _single(name: str, irreps: Irreps | str) -> Irreps:
+    """Irreps named once and with one channel each."""
+    parsed = Irreps.parse(irreps)
+    if any(block.multiplicity != 1 for block in parsed) or len(parsed.regroup()) != len(parsed):
+        raise ValueError(f"{name}: {parsed}; name each irrep once and without a width, as in 0e+1o")
+    return parsed
