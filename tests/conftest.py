@@ -37,3 +37,9 @@ def tfn_l3():
     import tfngen
 
     return tfngen.load(3)
+
+
+@pytest.fixture(scope="session")
+def kernels(tfn_l2):
+    """The kernels that layers and models are tested on."""
+    return tfn_l2

@@ -59,7 +59,10 @@ def test_a_changed_sign_in_a_kernel_is_found(package):
 def test_missing_and_stray_files_are_found(package):
     (package / "cpu/float64/path_1_1_0.py").unlink()
     (package / "cpu/extra.py").write_text("")
-    assert list(check(package)) == ["cpu/extra.py: not part of the package", "cpu/float64/path_1_1_0.py: missing"]
+    assert list(check(package)) == [
+        "cpu/extra.py: not part of the package",
+        "cpu/float64/path_1_1_0.py: missing",
+    ]
 
 
 def test_broken_coefficients_are_a_difference_and_are_never_executed(package):

@@ -17,7 +17,16 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(REPOSITORY)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(out),
+        str(REPOSITORY),
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True)
     (file,) = out.glob("*.whl")
     return file
@@ -40,7 +49,9 @@ def test_an_installed_wheel_builds_and_imports(wheel, tmp_path):
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True)
     (site,) = environment.glob("lib/python*/site-packages")
     # Not the checkout's own path, which a .pth file of an editable install would bring along.
-    (site / "dependencies.pth").write_text("import sys; sys.path.append({!r})\n".format(sysconfig.get_path("purelib")))
+    (site / "dependencies.pth").write_text(
+        "import sys; sys.path.append({!r})\n".format(sysconfig.get_path("purelib"))
+    )
     script = """
 import subprocess, sys, torch, tfngen
 assert "site-packages" in tfngen.__file__, tfngen.__file__

@@ -141,9 +141,7 @@ def check(
 
 
 @app.command()
-def paths(
-    lmax: Lmax = 3, strategy: Way = Strategy.auto, channels: Channels = 32, json: Json = False
-) -> None:
+def paths(lmax: Lmax = 3, strategy: Way = Strategy.auto, channels: Channels = 32, json: Json = False) -> None:
     """List the paths with parity, nonzeros, strategy and operations per kernel.
 
     Example: `tfngen paths --lmax 2`.

@@ -66,9 +66,9 @@ class Irrep:
     p: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.l, int) or self.l < 0:
+        if not isinstance(self.l, int) or isinstance(self.l, bool) or self.l < 0:
             raise ValueError(f"Irrep: degree l is {self.l!r}; it must be an integer ≥ 0")
-        if self.p not in (1, -1):
+        if not isinstance(self.p, int) or isinstance(self.p, bool) or self.p not in (1, -1):
             raise ValueError(f"Irrep: parity p is {self.p!r}; it must be +1 (even) or -1 (odd)")
 
     @classmethod
@@ -128,7 +128,7 @@ class Irreps:
         if isinstance(text, Irrep):
             return cls((Block(1, text),))
         if not isinstance(text, str):
-            return cls(tuple(Block(multiplicity, Irrep.parse(irrep)) for multiplicity, irrep in text))
+            return cls(_blocks(text))
         return cls(tuple(_parse_block(part, text) for part in text.split("+"))) if text.strip() else cls()
 
     @property
@@ -169,6 +169,17 @@ class Irreps:
 
     def __str__(self) -> str:
         return "+".join(map(str, self.blocks))
+
+
+def _blocks(pairs: Iterable[Block | tuple[int, str | Irrep]]) -> tuple[Block, ...]:
+    try:
+        given = [(multiplicity, irrep) for multiplicity, irrep in pairs]
+    except (TypeError, ValueError):
+        raise ValueError(f"irreps: got {pairs!r}; it must be text or (multiplicity, irrep) pairs") from None
+    for multiplicity, _ in given:
+        if not isinstance(multiplicity, int) or isinstance(multiplicity, bool) or multiplicity < 0:
+            raise ValueError(f"irreps: multiplicity is {multiplicity!r}; it must be an integer ≥ 0")
+    return tuple(Block(multiplicity, Irrep.parse(irrep)) for multiplicity, irrep in given)
 
 
 def _parse_block(part: str, text: str) -> Block:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,9 +52,9 @@ class BuildSpec:
         _check_choices("strategy", (self.strategy,), STRATEGIES)
         if isinstance(self.channels, bool) or not isinstance(self.channels, int) or self.channels < 1:
             raise ValueError(f"channels: got {self.channels!r}; it must be an integer ≥ 1")
+        if not isinstance(self.name, str) or (self.name and not _importable(self.name)):
+            raise ValueError(f"name: got {self.name!r}; it must be an ASCII name that Python can import")
         object.__setattr__(self, "name", self.name or naming.package(self.lmax))
-        if not self.name.isidentifier() or keyword.iskeyword(self.name):
-            raise ValueError(f"name: got {self.name!r}; it must be a name that Python can import")
         # One order, whatever order they were asked for in: the same request is the same package.
         object.__setattr__(self, "targets", tuple(t for t in TARGETS if t in self.targets))
         object.__setattr__(self, "dtypes", tuple(d for d in DTYPES if d in self.dtypes))
@@ -79,8 +80,13 @@ class BuildSpec:
             raise ValueError(f"spec: not a build specification ({error})") from None
 
 
-def _check_choices(name: str, given: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    if isinstance(given, str) or not given:
+def _importable(name: str) -> bool:
+    """Python folds some letters beyond ASCII into others, so an imported name need not be a file's."""
+    return name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+
+
+def _check_choices(name: str, given: Collection[str], allowed: tuple[str, ...]) -> None:
+    if isinstance(given, str) or not isinstance(given, Collection) or not given:
         raise ValueError(f"{name}: got {given!r}; it must be one or more of {', '.join(allowed)}")
     for each in given:
         if each not in allowed:

@@ -1,4 +1,4 @@
-"""Kernels compile when first called, and their machine code outlives the process and a move of the package."""
+"""Kernels compile when first called; their machine code outlives the process and a move of the package."""
 
 from __future__ import annotations
 
@@ -106,7 +106,8 @@ def test_a_package_for_another_runtime_is_refused(package, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(package, other)
     init = other / "__init__.py"
-    init.write_text(init.read_text(encoding="utf-8").replace("interface=1", "interface=999"), encoding="utf-8")
+    text = init.read_text(encoding="utf-8")
+    init.write_text(text.replace("interface=1", "interface=999"), encoding="utf-8")
     from tfngen.cache import import_package
 
     with pytest.raises(ImportError, match=r"runtime interface 999.*build it again"):

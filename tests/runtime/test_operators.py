@@ -11,7 +11,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from tests.reference import ReferenceKernels
 from tfngen.irreps import enumerate_paths
-from tfngen.roles import Role
+from tfngen.roles import SLOTS, Role
 
 # float32 sums of a few dozen products: 2e-6 of the largest entry is DESIGN §6's bound; float64 likewise.
 TOLERANCE = {torch.float32: 2e-6, torch.float64: 1e-14}
@@ -43,40 +43,20 @@ def reference():
     return ReferenceKernels(3)
 
 
+INDICES = {"filter": "ef", "input": "eci", "weight": "ec", "grad": "eco"}
+
+
+@pytest.mark.parametrize("role", list(Role), ids=str)
 @pytest.mark.parametrize("path", enumerate_paths(3), ids=str)
-def test_every_role_of_every_path_is_the_einsum(tfn_l3, reference, path):
-    """All four partial derivatives of T = ΣC·w·y·x·g, with C from e3nn, in float32."""
-    coefficients = reference.coefficients[path]
-    y, x, w, g = operands(path, channels=19, dtype=torch.float32)
-    exact = [tensor.double() for tensor in (y, x, w, g)]
-    expected = {
-        Role.OUTPUT: "fio,ef,eci,ec,eco->eco",
-        Role.D_INPUT: "fio,ef,eci,ec,eco->eci",
-        Role.D_FILTER: "fio,ef,eci,ec,eco->ef",
-        Role.D_WEIGHT: "fio,ef,eci,ec,eco->ec",
-    }
-    slots = dict(zip(("filter", "input", "weight", "grad"), zip((y, x, w, g), exact), strict=True))
-    tfn_l3.tensor_product(path, y, x, w)  # registers the operators
-    for role, formula in expected.items():
-        ones = torch.ones_like(slots[role.slot][1])
-        terms = [ones if slot == role.slot else slots[slot][1] for slot in ("filter", "input", "weight", "grad")]
-        wanted = torch.einsum(_without_sum_over(formula, role), coefficients, *_present(terms, role))
-        operator = getattr(torch.ops.tfngen, role.value)
-        got = operator(tfn_l3._package.fingerprint, path, *(slots[slot][0] for slot in role.operands))
-        close(got, wanted, torch.float32)
-
-
-def _without_sum_over(formula: str, role: Role) -> str:
-    """The einsum with the operand of the role's own slot left out."""
-    inputs, output = formula.split("->")
-    c, *terms = inputs.split(",")
-    by_slot = dict(zip(("filter", "input", "weight", "grad"), terms, strict=True))
-    return ",".join([c, *(t for slot, t in by_slot.items() if slot != role.slot)]) + "->" + output
-
-
-def _present(terms, role):
-    slots = ("filter", "input", "weight", "grad")
-    return [term for slot, term in zip(slots, terms, strict=True) if slot != role.slot]
+def test_every_role_of_every_path_is_the_einsum(tfn_l3, reference, path, role):
+    """All four partial derivatives of T = Σ C·y·x·w·g, with C from e3nn, in float32."""
+    slots = dict(zip(SLOTS, operands(path, channels=19, dtype=torch.float32), strict=True))
+    formula = ",".join(["fio", *(INDICES[slot] for slot in role.operands)]) + "->" + INDICES[role.slot]
+    exact = (slots[slot].double() for slot in role.operands)
+    tfn_l3.spherical_harmonics(torch.zeros(1, 3))  # registers the operators
+    operator = getattr(torch.ops.tfngen, role.value)
+    got = operator(tfn_l3._package.fingerprint, path, *(slots[slot] for slot in role.operands))
+    close(got, torch.einsum(formula, reference.coefficients[path], *exact), torch.float32)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -143,9 +123,7 @@ def test_first_and_second_derivatives_of_a_path(tfn_l3, path):
 def test_every_role_is_differentiable_three_times(tfn_l3, role):
     """Each role's own gradient, and two more: the four close under differentiation."""
     path = (1, 1, 2)
-    slots = dict(
-        zip(("filter", "input", "weight", "grad"), operands(path, 2, 2, requires_grad=True), strict=True)
-    )
+    slots = dict(zip(SLOTS, operands(path, 2, 2, requires_grad=True), strict=True))
     tfn_l3.tensor_product(path, *(t.detach() for t in list(slots.values())[:3]))
     operator = partial(getattr(torch.ops.tfngen, role.value), tfn_l3._package.fingerprint, path)
     inputs = tuple(slots[slot] for slot in role.operands)
@@ -214,9 +192,7 @@ def test_derivatives_of_the_harmonics_to_third_order(tfn_l3):
 def test_every_operator_passes_opcheck(tfn_l3, name):
     tfn_l3.spherical_harmonics(torch.zeros(1, 3))
     fingerprint, path = tfn_l3._package.fingerprint, [1, 2, 1]
-    slots = dict(
-        zip(("filter", "input", "weight", "grad"), operands(path, 4, 6, requires_grad=True), strict=True)
-    )
+    slots = dict(zip(SLOTS, operands(path, 4, 6, requires_grad=True), strict=True))
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape):

@@ -230,7 +230,13 @@ class Convolution:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if isinstance(self.kernels, _ModuleName):
-            self.kernels = importlib.import_module(self.kernels)
+            try:
+                self.kernels = importlib.import_module(self.kernels)
+            except ModuleNotFoundError as error:
+                raise ModuleNotFoundError(
+                    f"this convolution's kernels, {self.kernels}, are not loaded in this process; "
+                    "call tfngen.load as when it was made, then unpickle"
+                ) from error
 
     def __repr__(self) -> str:
         return (

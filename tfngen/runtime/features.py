@@ -54,6 +54,9 @@ class Features(Mapping[Irrep, Tensor]):
         ValueError: no tensor, a repeated irrep, or a tensor whose shape, dtype or device does not fit.
     """
 
+    _irreps: tuple[Irrep, ...]
+    _tensors: tuple[Tensor, ...]
+
     def __init__(self, tensors: Mapping[Any, Tensor] | Iterable[tuple[IrrepLike, Tensor]]) -> None:
         pairs = list(tensors.items() if isinstance(tensors, Mapping) else tensors)
         if not pairs:
@@ -87,7 +90,7 @@ class Features(Mapping[Irrep, Tensor]):
             raise ValueError(
                 f"tensor: shape {tuple(tensor.shape)}; {irreps} packs into (points, {irreps.dim})"
             )
-        columns = tensor.split([block.dim for block in irreps], dim=1)
+        columns = torch.split(tensor, [block.dim for block in irreps], dim=1)
         parts: dict[Irrep, list[Tensor]] = {}
         for block, column in zip(irreps, columns, strict=True):
             if block.multiplicity:

@@ -73,9 +73,9 @@ def neighbor_graph(
     members = points.by_graph.order.cpu().split(points.by_graph.counts.tolist())
     sources, targets, shifts = [torch.empty(0, dtype=torch.int64)], [], [torch.empty(0, 3, dtype=torch.int64)]
     targets.append(sources[0])
-    for graph, member in enumerate(members):
+    for number, member in enumerate(members):
         target, source, shift = search.compute(
-            coordinates[member].numpy(), cells[graph].numpy(), periodic[graph].numpy(), "ijS"
+            coordinates[member].numpy(), cells[number].numpy(), periodic[number].numpy(), "ijS"
         )
         targets.append(member[torch.from_numpy(target.astype("int64"))])
         sources.append(member[torch.from_numpy(source.astype("int64"))])

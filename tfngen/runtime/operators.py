@@ -40,9 +40,7 @@ def _register(
     _library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))
     _library.impl(name, implementation, "CompositeExplicitAutograd")
     torch.library.register_fake(f"tfngen::{name}", fake, lib=_library)
-    torch.library.register_autograd(
-        f"tfngen::{name}", backward, setup_context=setup_context, lib=_library
-    )
+    torch.library.register_autograd(f"tfngen::{name}", backward, setup_context=setup_context, lib=_library)
 
 
 # ── paths ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tfngen.runtime import operators  # noqa: F401 (registers torch.ops.tfngen)
+
 
 @dataclass(frozen=True, slots=True)
 class EdgeOrder:
@@ -53,10 +55,12 @@ def gather(x: Tensor, order: EdgeOrder) -> Tensor:
     Differentiable to every order; the derivative is `sum_to_nodes`.
 
     Raises:
-        ValueError: `x` has another number of rows or lives on another device than `order`.
+        ValueError: `x` has another number of rows or another device than `order`, or is neither float32 nor
+            float64.
     """
     _check("x", x, order, order.num_rows, "nodes")
-    return _gather_rows(x, order.index, order.order, order.row_pointers)
+    rows: Tensor = torch.ops.tfngen.gather_rows(x, order.index, order.order, order.row_pointers)
+    return rows
 
 
 def sum_to_nodes(values: Tensor, order: EdgeOrder) -> Tensor:
@@ -65,40 +69,18 @@ def sum_to_nodes(values: Tensor, order: EdgeOrder) -> Tensor:
     Nodes without edges get zeros. Differentiable to every order; the derivative is `gather`.
 
     Raises:
-        ValueError: `values` has another number of rows or lives on another device than `order`.
+        ValueError: `values` has another number of rows or another device than `order`, or is neither float32
+            nor float64.
     """
     _check("values", values, order, order.index.shape[0], "edges")
-    return _sum_rows(values, order.index, order.order, order.row_pointers)
-
-
-class _GatherRows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, index, order, row_pointers):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(index, order, row_pointers)
-        return x.index_select(0, index)
-
-    @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        return _SumRows.apply(grad, *ctx.saved_tensors), None, None, None
-
-
-class _SumRows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, values, index, order, row_pointers):  # type: ignore[no-untyped-def]
-        ctx.save_for_backward(index, order, row_pointers)
-        rows = values.index_select(0, order)
-        return torch.segment_reduce(rows, "sum", offsets=row_pointers, axis=0, unsafe=True, initial=0.0)
-
-    @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def]
-        return _GatherRows.apply(grad, *ctx.saved_tensors), None, None, None
-
-
-_gather_rows, _sum_rows = _GatherRows.apply, _SumRows.apply
+    sums: Tensor = torch.ops.tfngen.sum_rows(values, order.index, order.order, order.row_pointers)
+    return sums
 
 
 def _check(name: str, tensor: Tensor, order: EdgeOrder, rows: int, what: str) -> None:
     if tensor.ndim == 0 or tensor.shape[0] != rows:
         raise ValueError(f"{name}: shape {tuple(tensor.shape)}; the first axis must be the {rows} {what}")
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"{name}: dtype {tensor.dtype}; it must be torch.float32 or torch.float64")
     if tensor.device != order.index.device:
         raise ValueError(f"{name}: on {tensor.device}; the graph is on {order.index.device}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,10 +61,9 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
     """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
     from tfngen.runtime.cpu import rows
 
-    columns = values[0].numel() if values.shape[0] else 0
-    kernel = rows.sum_rows_float32 if values.dtype == torch.float32 else rows.sum_rows_float64
+    columns = math.prod(result.shape[1:])
     arguments = [columns, *(tensor.data_ptr() for tensor in (values, order, row_pointers, result))]
-    parallel_for(kernel, result.shape[0], values.numel(), arguments)
+    parallel_for(rows.SUM_ROWS[values.dtype], result.shape[0], values.numel(), arguments)
 
 
 def _row(tensor: Tensor) -> tuple[int, int]:

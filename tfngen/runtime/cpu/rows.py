@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.kernel import kernel
 from tfngen.runtime.cpu.vector import load_index
@@ -36,3 +38,6 @@ def sum_rows_float64(first, last, columns, values, order, row_pointers, results)
             for k in range(begin, end):
                 total += load_64(values, load_index(order, k) * columns + column, active)
             store_64(results, node * columns + column, total, active)
+
+
+SUM_ROWS = {torch.float32: sum_rows_float32, torch.float64: sum_rows_float64}

@@ -52,8 +52,7 @@ def parallel_for(kernel: Callable[..., None], count: int, work: int, arguments: 
         return
     bounds = [count * part // threads for part in range(threads + 1)]
     pending = [
-        _executor(threads - 1).submit(kernel, first, last, *arguments)
-        for first, last in pairwise(bounds[1:])
+        _executor(threads - 1).submit(kernel, first, last, *arguments) for first, last in pairwise(bounds[1:])
     ]
     kernel(bounds[0], bounds[1], *arguments)
     for future in pending:

@@ -1,0 +1,1 @@
+"""Bridges to the field's other packages, one file per neighbour."""

@@ -1,0 +1,230 @@
+"""Radial functions: bases, smooth cutoffs and the network R_c(r) that turns them into path weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ShiftedSoftplus(nn.Module):
+    """η(x) = ln(½ eˣ + ½): smooth, with η(0) = 0 (Thomas et al., arXiv:1802.08219, §4.3)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Beyond x = 40 softplus(x) is x in float64 too, so torch's switch to the identity is exact.
+        return functional.softplus(x, threshold=40.0) - math.log(2.0)
+
+
+class RadialBasis(nn.Module):
+    """`number` functions B_j of a distance: (…) → (…, number), in the unit of the cutoff.
+
+    Args:
+        number: how many functions, ≥ 1.
+        cutoff: the distance > 0 up to which they resolve.
+    """
+
+    def __init__(self, number: int, cutoff: float) -> None:
+        super().__init__()
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"number: {number!r}; it must be an integer ≥ 1")
+        self.number, self.cutoff = number, positive("cutoff", cutoff)
+
+    def extra_repr(self) -> str:
+        return f"number={self.number}, cutoff={self.cutoff:g}"
+
+
+class GaussianBasis(RadialBasis):
+    """B_j(r) = exp(−(r − μ_j)² / 2σ²), centres μ_j evenly from `start` to `cutoff`, both included.
+
+    Args:
+        number: how many Gaussians.
+        cutoff: the last centre.
+        start: the first centre.
+        width: σ, the distance between centres by default.
+    """
+
+    centers: Tensor
+
+    def __init__(self, number: int, cutoff: float, start: float = 0.0, width: float | None = None) -> None:
+        super().__init__(number, cutoff)
+        spacing = _spacing(number, start, cutoff)
+        self.start, self.width = start, spacing if width is None else positive("width", width)
+        self.register_buffer("centers", torch.linspace(start, cutoff, number), persistent=False)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        return torch.exp(-0.5 * ((distances[..., None] - self.centers) / self.width) ** 2)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, start={self.start:g}, width={self.width:g}"
+
+
+class CosineBasis(RadialBasis):
+    """B_j(r) = cos²(½π (r − μ_j)/s) where |r − μ_j| < s, else 0: bumps with continuous first derivatives.
+
+    Centres μ_j run evenly from `start` to `cutoff`, s apart; between the two, the bumps sum to 1.
+
+    Args:
+        number: how many bumps, ≥ 2.
+        cutoff: the last centre.
+        start: the first centre.
+    """
+
+    centers: Tensor
+
+    def __init__(self, number: int, cutoff: float, start: float = 0.0) -> None:
+        super().__init__(number, cutoff)
+        if number < 2:
+            raise ValueError(f"number: {number}; a cosine basis has at least 2 functions")
+        self.start, self.spacing = start, _spacing(number, start, cutoff)
+        self.register_buffer("centers", torch.linspace(start, cutoff, number), persistent=False)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        steps = ((distances[..., None] - self.centers) / self.spacing).clamp(-1.0, 1.0)
+        return 0.5 + 0.5 * torch.cos(math.pi * steps)  # cos² of half the angle, and exactly 0 at ±π
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, start={self.start:g}"
+
+
+class BesselBasis(RadialBasis):
+    """B_n(r) = √(2/c) sin(nπr/c) / r, n = 1…number (Gasteiger [Klicpera] et al., arXiv:2003.03123, eq. 7).
+
+    Finite and smooth at r = 0, zero at the cutoff c; multiply with a smooth cutoff for forces.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, number: int, cutoff: float) -> None:
+        super().__init__(number, cutoff)
+        self.register_buffer(
+            "frequencies", torch.arange(1.0, number + 1) * math.pi / cutoff, persistent=False
+        )
+
+    def forward(self, distances: Tensor) -> Tensor:
+        # sin(kr)/r = k · sin(kr)/(kr)
+        return math.sqrt(2 / self.cutoff) * self.frequencies * _sinc(distances[..., None] * self.frequencies)
+
+
+class PolynomialCutoff(nn.Module):
+    """u(r) = 1 − ½(p+1)(p+2) d^p + p(p+2) d^{p+1} − ½p(p+1) d^{p+2}, d = r/cutoff (arXiv:2003.03123, eq. 8).
+
+    Zero from the cutoff on; value, first and second derivative vanish there.
+
+    Args:
+        cutoff: > 0, in the unit of the distances.
+        p: the order, ≥ 2; larger stays near 1 for longer.
+    """
+
+    def __init__(self, cutoff: float, p: int = 6) -> None:
+        super().__init__()
+        if not isinstance(p, int) or isinstance(p, bool) or p < 2:
+            raise ValueError(f"p: {p!r}; it must be an integer ≥ 2")
+        self.cutoff, self.p = positive("cutoff", cutoff), p
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """(…) distances ≥ 0 → (…) in [0, 1]."""
+        p, d = self.p, distances / self.cutoff
+        tail = 0.5 * (p + 1) * (p + 2) - p * (p + 2) * d + 0.5 * p * (p + 1) * d * d
+        return torch.where(d < 1, 1 - d**p * tail, torch.zeros_like(d))
+
+    def extra_repr(self) -> str:
+        return f"cutoff={self.cutoff:g}, p={self.p}"
+
+
+class CosineCutoff(nn.Module):
+    """u(r) = ½(1 + cos(πr/cutoff)) below the cutoff, zero from there on (Behler, 10.1063/1.3553717, eq. 4).
+
+    Value and first derivative vanish at the cutoff.
+    """
+
+    def __init__(self, cutoff: float) -> None:
+        super().__init__()
+        self.cutoff = positive("cutoff", cutoff)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """(…) distances ≥ 0 → (…) in [0, 1]."""
+        d = distances / self.cutoff
+        return torch.where(d < 1, 0.5 * (1 + torch.cos(math.pi * d)), torch.zeros_like(d))
+
+    def extra_repr(self) -> str:
+        return f"cutoff={self.cutoff:g}"
+
+
+class RadialNetwork(nn.Module):
+    """R_c(r) = Σ_h W_ch η(Σ_j W_hj B_j(r) + b_h) + b_c, times u(r) if there is an envelope.
+
+    The radial functions of Thomas et al., arXiv:1802.08219. Weights start normal with variance
+    1 / fan-in, biases at zero, from torch's global generator.
+
+    Args:
+        basis: the functions B_j, a module (edges,) → (edges, basis.number).
+        hidden: the width of the hidden layer.
+        out: the number of radial functions c.
+        activation: η, shifted softplus by default.
+        envelope: a smooth cutoff u, a module (edges,) → (edges,).
+    """
+
+    def __init__(
+        self,
+        basis: RadialBasis,
+        hidden: int,
+        out: int,
+        activation: nn.Module | None = None,
+        envelope: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        for name, size in (("hidden", hidden), ("out", out)):
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+                raise ValueError(f"{name}: {size!r}; it must be an integer ≥ 1")
+        self.basis = basis
+        self.inner = nn.Linear(basis.number, hidden)
+        self.activation = ShiftedSoftplus() if activation is None else activation
+        self.outer = nn.Linear(hidden, out)
+        self.envelope = envelope
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew from torch's global generator."""
+        for linear in (self.inner, self.outer):
+            nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """Distances (edges,) → radial weights (edges, out).
+
+        Raises:
+            ValueError: `distances` is not one-dimensional or not of the parameters' dtype.
+        """
+        if distances.ndim != 1:
+            raise ValueError(f"distances: shape {tuple(distances.shape)}; it must be (edges,)")
+        if distances.dtype != self.inner.weight.dtype:
+            raise ValueError(
+                f"distances: dtype {distances.dtype}; the network's parameters are {self.inner.weight.dtype}"
+            )
+        radial = self.outer(self.activation(self.inner(self.basis(distances))))
+        return radial if self.envelope is None else radial * self.envelope(distances)[:, None]
+
+
+def positive(name: str, value: float) -> float:
+    """`value` as a float, once it is a finite number > 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name}: {value!r}; it must be a finite number > 0")
+    return float(value)
+
+
+def _spacing(number: int, start: float, cutoff: float) -> float:
+    if not start < cutoff:
+        raise ValueError(f"start: {start!r}; it must be below the cutoff, {cutoff!r}")
+    return (cutoff - start) / max(number - 1, 1)
+
+
+def _sinc(x: Tensor) -> Tensor:
+    """sin(x)/x with derivatives of every order finite at 0; torch.sinc's second is not."""
+    near_zero = x.abs() < 0.5
+    squared, series = x * x, torch.ones_like(x)
+    for k in range(8, 0, -1):  # Σ_k (−1)^k x^2k / (2k+1)!; at ½ the next term is below float64's resolution
+        series = 1 - squared / (2 * k * (2 * k + 1)) * series
+    safe = torch.where(near_zero, torch.ones_like(x), x)
+    return torch.where(near_zero, series, torch.sin(safe) / safe)
