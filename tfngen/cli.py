@@ -22,9 +22,11 @@ app = typer.Typer(
 coefficients = typer.Typer(no_args_is_help=True, help="Print exact coefficients: `cg` or `sh`.")
 run = typer.Typer(no_args_is_help=True, help="Train one of the paper's experiments.")
 plot = typer.Typer(no_args_is_help=True, help="Draw harmonics, filters or couplings.")
+bench = typer.Typer(no_args_is_help=True, help="Measure, against e3nn and against this machine's ceilings.")
 app.add_typer(coefficients, name="coefficients")
 app.add_typer(run, name="run")
 app.add_typer(plot, name="plot")
+app.add_typer(bench, name="bench")
 
 
 class Normalization(str, Enum):
@@ -248,16 +250,16 @@ def plot_harmonics(
 
 @plot.command("filters")
 def plot_filters(
-    l: Annotated[int, typer.Option("--degree", "-d", help="The degree of the filters.")] = 2,
+    degree: Annotated[list[int] | None, typer.Option("--degree", "-d", help="Repeat for several.")] = None,
     out: Annotated[Path, typer.Option(help="PNG, SVG or PDF.")] = Path("filters.png"),
 ) -> None:
-    """Draw filters R(r) Y(r̂) as slices.
+    """Draw filters R(r) Y(r̂) as slices, of the degrees 0 to 3 or those given.
 
     Example: `tfngen plot filters --degree 2`.
     """
     from tfngen.plot.filters import plot_filters as draw
 
-    console.save_figure(draw(l), out)
+    console.save_figure(draw(tuple(degree)) if degree else draw(), out)
 
 
 @plot.command("couplings")
@@ -275,6 +277,45 @@ def plot_couplings(
     if path and len(path) != 3:
         raise typer.BadParameter(f"got {len(path)} degrees; give three, such as 1 1 2")
     console.save_figure(draw(path=tuple(path)) if path else draw(lmax=lmax), out)
+
+
+Package = Annotated[Path | None, typer.Option(help="A generated package; built on demand by default.")]
+Rounds = Annotated[int, typer.Option(help="How often each contender has its turn.", min=1)]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what was measured to this file.")]
+
+
+@bench.command("product")
+def bench_product(
+    package: Package = None,
+    edges: Annotated[int, typer.Option(help="Edges.", min=1)] = 2000,
+    channels: Annotated[int, typer.Option(help="Channels.", min=1)] = 32,
+    rounds: Rounds = 15,
+    json_file: JsonFile = None,
+) -> None:
+    """Time the product of every path, forward and gradient, beside e3nn's.
+
+    Example: `tfngen bench product --edges 2000 --channels 32`.
+    """
+    from tfngen.bench import product
+
+    workload = product.Workload(console.package(package), edges, channels)
+    with console.progress() as advance:
+        rows, ceiling = product.measure(workload, rounds, advance)
+    console.print_product(product.as_json(rows, ceiling, workload), json_file)
+
+
+@bench.command("startup")
+def bench_startup(package: Package = None, rounds: Rounds = 5, json_file: JsonFile = None) -> None:
+    """Time import and first calls in fresh processes, before and after compilation.
+
+    Example: `tfngen bench startup`.
+    """
+    from tfngen.bench import startup
+
+    home = Path(str(console.package(package).__file__)).parent
+    with console.progress() as advance:
+        found = startup.measure(home, rounds, advance)
+    console.print_startup(found, json_file)
 
 
 def main() -> None:

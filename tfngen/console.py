@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tfngen.bench.startup import Startup
     from tfngen.build import BuildReport
     from tfngen.emit.sources import Plan
     from tfngen.symbolic.describe import Description
@@ -104,6 +108,59 @@ def print_paths(plan: Plan, as_json: bool) -> None:
             *(f"{kernel['flops']:>6} {kernel['strategy']}" for kernel in kernels),
         )
     out.print(table)
+
+
+def package(folder: Path | None) -> ModuleType:
+    """The generated package in `folder`, or the one for degree 3, built on demand."""
+    import tfngen
+
+    return tfngen.load(3) if folder is None else tfngen.load(path=folder)
+
+
+def print_product(found: dict[str, Any], file: Path | None) -> None:
+    """The benchmark of the paths' products, as a table and, where asked for, a file."""
+    title = (
+        f"all paths, l ≤ {found['lmax']}, {found['channels']} channels, {found['edges']:,} edges, float32, "
+        f"{found['threads']} threads"
+    )
+    caption = f"ceilings in this run: {found['sgemm_gflops']:.0f} GFLOP/s, {found['read_gb_per_s']:.1f} GB/s"
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    for name in ("mode", "", "ms", "µs/edge", "% of ceiling", "× faster than e3nn"):
+        table.add_column(name, justify="left" if name in ("mode", "") else "right")
+    for row in found["rows"]:
+        share = row["percent_of_ceiling"]
+        table.add_row(
+            row["mode"],
+            row["contender"],
+            f"{row['milliseconds']:.2f}",
+            f"{row['microseconds_per_edge']:.2f}",
+            "" if share is None else f"{share:.0f}",
+            f"{row['times_faster']:.1f}",
+        )
+    out.print(table)
+    _write_json(found, file)
+
+
+def print_startup(found: Startup, file: Path | None) -> None:
+    """What beginning costs, as a table and, where asked for, a file."""
+    table = Table(title="seconds beyond `import torch, numba`, medians of fresh processes", box=SIMPLE_HEAD)
+    table.add_column("what")
+    table.add_column("seconds", justify="right")
+    for name, seconds in asdict(found).items():
+        table.add_row(name.replace("_", " "), f"{seconds:.3f}")
+    out.print(table)
+    _write_json(asdict(found), file)
+
+
+def _write_json(value: Any, file: Path | None) -> None:
+    """Write beside and move into place, if there is a place."""
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(file)
+    out.print(f"{file}", highlight=False)
 
 
 def print_description(table: Description, *, latex: bool, as_json: bool) -> None:

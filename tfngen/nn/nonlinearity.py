@@ -8,7 +8,7 @@ from torch import nn
 from tfngen.irreps import Irreps
 from tfngen.nn.radial import ShiftedSoftplus, positive
 from tfngen.nn.self_interaction import SCALAR
-from tfngen.runtime.convolution import check_irreps
+from tfngen.runtime.convolution import as_features
 from tfngen.runtime.features import Features
 
 
@@ -53,7 +53,7 @@ class NormNonlinearity(nn.Module):
         Raises:
             ValueError: the features' irreps are not `irreps`.
         """
-        check_irreps("features", features, self.irreps)
+        features = as_features("features", features, self.irreps)
         results = []
         for _, irrep in self.irreps:
             tensor, bias = features[irrep], self.bias[str(irrep)][:, None]

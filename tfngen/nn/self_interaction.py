@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from tfngen.irreps import Irrep, Irreps
-from tfngen.runtime.convolution import check_irreps
+from tfngen.runtime.convolution import as_features
 from tfngen.runtime.features import Features
 
 SCALAR = Irrep(0, 1)
@@ -58,7 +58,7 @@ class SelfInteraction(nn.Module):
         Raises:
             ValueError: the features' irreps are not `irreps_in`.
         """
-        check_irreps("features", features, self.irreps_in)
+        features = as_features("features", features, self.irreps_in)
         mixed = []
         for _, irrep in self.irreps_out:
             name = str(irrep)

@@ -178,7 +178,7 @@ class Convolution:
         Raises:
             ValueError: a wrong irrep, shape, dtype or device.
         """
-        features = features if isinstance(features, Features) else Features(features)
+        features = as_features("features", features, self.irreps_in)
         self._check(graph, y, features, weights)
         if weights is not None and weights.ndim == 1:
             weights = weights.expand(graph.num_edges, self.weight_numel)
@@ -203,7 +203,6 @@ class Convolution:
         )
 
     def _check(self, graph: Graph, y: Tensor, features: Features, weights: Tensor | None) -> None:
-        check_irreps("features", features, self.irreps_in)
         if features.num_points != graph.num_nodes:
             raise ValueError(f"features: {features.num_points} points; the graph has {graph.num_nodes} nodes")
         if y.ndim != 2 or y.shape[0] != graph.num_edges or y.shape[1] < self._components:
@@ -272,15 +271,20 @@ def couplings(
                     yield position, irrep_filter, irrep_output
 
 
-def check_irreps(name: str, features: Features, irreps: Irreps) -> None:
-    """Raise unless `features` have exactly the channels of `irreps`, in any order.
+def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Irreps) -> Features:
+    """`features` as `Features`, with exactly the channels of `irreps`, in any order.
 
     Raises:
         ValueError: an irrep is missing or superfluous, or its number of channels differs.
     """
+    if not isinstance(features, Features):
+        if not isinstance(features, Mapping):
+            raise ValueError(f"{name}: a {type(features).__name__}; it must map irreps to tensors")
+        features = Features(features)
     found = features.irreps
     if len(found) != len(irreps) or any(found.multiplicity(irrep) != count for count, irrep in irreps):
         raise ValueError(f"{name}: irreps {found}; this layer wants {irreps}")
+    return features
 
 
 def _kept(available: set[Path], keep: PathFilter | None) -> set[Path]:
