@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from functools import update_wrapper
+from functools import cache, update_wrapper
 from hashlib import sha256
+from pathlib import Path
 from types import FunctionType
 
 from numba import int64, njit, void
+from numba.core.caching import FunctionCache
 
 
 class Kernel:
@@ -43,15 +45,17 @@ class Kernel:
             return self._compiled
 
     def _jit(self, signature: object) -> Callable[..., None]:
-        options = {"nogil": True, "fastmath": {"contract"}, "error_model": "numpy"}
         function = _relocatable(self.function)
+        dispatcher = njit(nogil=True, fastmath={"contract"}, error_model="numpy")(function)
         try:
-            return njit(signature, cache=True, **options)(function)
+            dispatcher._cache = _KernelCache(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
             warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
-            return njit(signature, **options)(function)
+        dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return dispatcher
 
     def assembly(self) -> str:
         """The machine code as text, for inspection."""
@@ -61,19 +65,39 @@ class Kernel:
         return f"<kernel {self.__module__}.{self.__qualname__}>"
 
 
+class _KernelCache(FunctionCache):
+    """Numba's cache on disk, without its first step.
+
+    Before it loads anything Numba fills its registries of typed operations, which takes a third of a second
+    and imports scipy where that is installed. Compiling needs them; running finished machine code does not.
+    """
+
+    def load_overload(self, sig: object, target_context: object) -> object:
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
 def _relocatable(function: Callable[..., None]) -> Callable[..., None]:
     """The same function under a name that does not depend on where its module was imported from.
 
     Numba stores the module's name beside the machine code and imports it when it loads the code again. A
     generated package may be imported as ``generated.tfn_l3`` today and as ``tfn_l3`` tomorrow, so its
-    functions claim this module as their home, and a digest of their code keeps their symbols apart.
+    functions claim this module as their home, and a digest keeps their symbols apart: of their own code, and
+    of the vector operations they call, whose changes Numba would not notice.
     """
     code = function.__code__
-    digest = sha256(repr((code.co_code, code.co_consts, code.co_names)).encode()).hexdigest()[:12]
+    text = repr((code.co_code, code.co_consts, code.co_names, _vector_operations()))
+    digest = sha256(text.encode()).hexdigest()[:12]
     copy = FunctionType(code, {**function.__globals__, "__name__": __name__}, function.__name__)
     copy.__module__ = __name__
     copy.__qualname__ = "_".join((*function.__module__.split(".")[-2:], function.__name__, digest))
     return copy
+
+
+@cache
+def _vector_operations() -> str:
+    """The sha256 of the file that defines them."""
+    return sha256(Path(__file__).with_name("vector.py").read_bytes()).hexdigest()
 
 
 def kernel(function: Callable[..., None]) -> Kernel:
