@@ -30,6 +30,7 @@ ALLOWED = {
         {"tfngen.symbolic"},
         {"numpy", "matplotlib", "sympy"},
     ),
+    "bench": (set(), {"torch", "e3nn"}),
     "experiments": (
         {"tfngen.runtime", "tfngen.nn", "tfngen.cache", "tfngen"},
         {"torch", "numpy", "matplotlib", "rich", "safetensors"},

@@ -63,6 +63,7 @@ Lmax = Annotated[int, typer.Option("--lmax", "-l", help="The highest degree, 0 t
 Norm = Annotated[Normalization, typer.Option(help="Normalisation of the spherical harmonics.")]
 Way = Annotated[Strategy, typer.Option(help="How products are computed; auto counts and takes the cheapest.")]
 Channels = Annotated[int, typer.Option(help="The number of channels at which auto counts.")]
+Package = Annotated[Path | None, typer.Option(help="A generated package; built on demand by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX.")]
 
@@ -218,11 +219,11 @@ def show(
 
 @run.command()
 def tetris(
-    out: Annotated[Path, typer.Option(help="Where results go.")] = Path("runs/tetris"),
-    package: Annotated[
-        Path | None, typer.Option(help="A generated package; built on demand by default.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 0,
+    out: Annotated[Path, typer.Option(help="The folder for results, weights and picture.")] = Path(
+        "runs/tetris"
+    ),
+    package: Package = None,
+    steps: Annotated[int, typer.Option(help="Training steps.")] = 300,
     rotations: Annotated[int, typer.Option(help="Random poses per shape in the test.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     dtype: Annotated[Dtype, typer.Option(help="Precision of training.")] = Dtype.float32,
@@ -230,9 +231,23 @@ def tetris(
 ) -> None:
     """Train on eight shapes in one orientation, recognise them in every orientation.
 
-    Example: `tfngen run tetris --out runs/tetris`.
+    Exits with 1 when a result is not what it should be. Example: `tfngen run tetris --out runs/tetris`.
     """
-    console.run_tetris(package, out, steps, rotations, seed, dtype.value, picture)
+    from tfngen.experiments import tetris as experiment
+
+    kernels = None if package is None else tfngen.load(path=package)
+    with console.progress() as advance:
+        result = experiment.run(
+            kernels, out, steps=steps, rotations=rotations, seed=seed, dtype=dtype.value, picture=picture,
+            progress=advance,
+        )  # fmt: skip
+    console.out.print(experiment.table(result))
+    for file in sorted(out.iterdir()):
+        console.out.print(str(file), highlight=False)
+    for failure in result.failures:
+        console.err.print(failure, style="red", markup=False)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @plot.command("harmonics")
@@ -279,7 +294,6 @@ def plot_couplings(
     console.save_figure(draw(path=tuple(path)) if path else draw(lmax=lmax), out)
 
 
-Package = Annotated[Path | None, typer.Option(help="A generated package; built on demand by default.")]
 Rounds = Annotated[int, typer.Option(help="How often each contender has its turn.", min=1)]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what was measured to this file.")]
 
