@@ -1,4 +1,4 @@
-"""An installed wheel needs nothing of the checkout: it builds, imports and computes in an empty environment."""
+"""An installed wheel needs nothing of the checkout: it builds and computes in an empty environment."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from tfngen.files import write_json
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -157,9 +159,7 @@ def _write_json(value: Any, file: Path | None) -> None:
     if file is None:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_json(file, value)
     out.print(f"{file}", highlight=False)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 from torch import nn
 
 from tfngen.experiments.motions import random_orders, random_rotations, random_translations
-from tfngen.experiments.results import Stopwatch, prepare_folder, require, versions, write_bytes, write_json
+from tfngen.experiments.results import Stopwatch, prepare_folder, require, versions
 from tfngen.experiments.training import (
     DivergenceError,
     check_count,
@@ -123,18 +121,6 @@ def test_seeds_are_integers_torch_takes(value):
 def test_dtypes_are_named(value):
     with pytest.raises(ValueError, match=r"^dtype: .*float32, float64"):
         check_dtype(value)
-
-
-def test_files_appear_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "results.json"
-    write_json(path, {"ℓ": [1, 2.5]})
-    assert json.loads(path.read_text(encoding="utf-8")) == {"ℓ": [1, 2.5]}
-    with pytest.raises(ValueError, match="JSON"):
-        write_json(path, {"loss": float("nan")})
-    with pytest.raises(TypeError):
-        write_bytes(path, "text")  # type: ignore[arg-type]
-    assert [file.name for file in tmp_path.iterdir()] == ["results.json"]
-    assert json.loads(path.read_text(encoding="utf-8")) == {"ℓ": [1, 2.5]}
 
 
 def test_a_folder_is_tried_before_the_work(tmp_path):

@@ -3,6 +3,7 @@
 import builtins
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -44,8 +45,8 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path: Path, suffix: str) -> N
 
 def test_a_failure_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     class Broken:
-        def savefig(self, path: Path, **_: object) -> None:
-            path.write_text("half")
+        def savefig(self, path: BytesIO, **_: object) -> None:
+            path.write(b"half")
             raise OSError("disk full")
 
     path = tmp_path / "picture.png"

@@ -85,16 +85,19 @@ def _interleaved(
 ) -> list[str]:
     loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
     stores = {symbol: (operand, at) for operand in outputs for at, symbol in enumerate(operand.symbols)}
-    parameters = frozenset(kernel.parameters)
+    uniform = set(kernel.edge_symbols)  # the same number in every lane, and printed as a single one
     lines: list[str] = []
     for statement in kernel.body:
         for symbol in dict.fromkeys(statement.value.symbols()):
             if symbol in loads:
                 lines.append(load(*loads.pop(symbol), symbol))
         lines.append(printer.statement(statement, indent).lstrip())
+        is_uniform = bool(statement.value.terms) and uniform.issuperset(statement.value.symbols())
+        if is_uniform and statement.name not in stores:
+            uniform.add(statement.name)
         if statement.name in stores:
-            if statement.value.terms and parameters.issuperset(statement.value.symbols()):
-                lines[-1] += " + zero()"  # the same number in every lane
+            if is_uniform:
+                lines[-1] += " + zero()"
             lines.append(store(*stores[statement.name], statement.name))
     return lines
 

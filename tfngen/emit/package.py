@@ -108,11 +108,11 @@ def write_package(folder: Path, files: Mapping[str, str]) -> Written:
         fresh.mkdir(exist_ok=True)
         for name in removed:
             (fresh / name).unlink()
+        _remove_empty_folders(fresh)
         for name in written:
             destination = fresh / name
             destination.parent.mkdir(parents=True, exist_ok=True)
             destination.write_text(files[name], encoding="utf-8", newline="\n")
-        _remove_empty_folders(fresh)
         fresh.chmod(0o755)
         _exchange(fresh, folder, staging / "old")
     finally:
@@ -122,13 +122,12 @@ def write_package(folder: Path, files: Mapping[str, str]) -> Written:
 
 def _exchange(fresh: Path, folder: Path, old: Path) -> None:
     """Move `folder` to `old` and `fresh` into its place; put the old one back if that fails."""
-    had_one = folder.exists()
-    if had_one:
-        folder.rename(old)
     try:
+        if folder.exists():
+            folder.rename(old)
         fresh.rename(folder)
     except BaseException:
-        if had_one:
+        if old.exists() and not folder.exists():
             old.rename(folder)
         raise
 
@@ -138,7 +137,7 @@ def present_files(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.relative_to(folder).parts
     }
 
 

@@ -43,9 +43,9 @@ class Printer:
         line = head + self.sum(statement.value)
         if len(line) <= MAX_LINE:
             return line
-        if len(statement.value.terms) == 1:
-            return "\n".join(self._opened(statement.value.terms[0], head, indent))
-        return "\n".join((head + "(", *self._lines(statement.value, indent + 4), " " * indent + ")"))
+        opened = self._opened_at_its_end(statement.value, head, indent)
+        lines = opened or (head + "(", *self._lines(statement.value, indent + 4), " " * indent + _CLOSED)
+        return "\n".join(lines)
 
     def sum(self, value: Sum) -> str:
         """``a + b - c``; a sum without terms is ``zero()``."""
@@ -59,40 +59,63 @@ class Printer:
         return [self._signed(first), *(f"{_operator(term)} {self._unsigned(term)}" for term in rest)]
 
     def _lines(self, value: Sum, indent: int) -> list[str]:
-        """The terms over as few lines as hold them; one too long for a line is opened at its bracket."""
-        lines: list[str] = []
+        """The terms over as few lines as hold them; one too long for a line is broken between its factors."""
         margin = " " * indent
+        if not value.terms:
+            return [margin + self.sum(value)]
+        lines: list[str] = []
         for term, piece in zip(_positive_first(value.terms), self._pieces(value), strict=True):
             if lines and lines[-1] != margin + _CLOSED and len(lines[-1]) + 1 + len(piece) <= MAX_LINE:
                 lines[-1] += f" {piece}"
             elif indent + len(piece) <= MAX_LINE:
                 lines.append(margin + piece)
             else:
-                sign = f"{_operator(term)} " if lines else ""
-                lines += self._opened(abs(term) if lines else term, margin + sign, indent)
+                sign = f"{_operator(term)} " if lines else _minus(term)
+                lines += self._broken(term, margin + sign, indent)
         return lines
 
-    def _opened(self, term: Term, head: str, indent: int) -> list[str]:
-        """``head a * b * (``, the last bracket's terms on lines of their own, ``)``."""
-        *front, bracket = term.factors
-        if not isinstance(bracket, Sum):
-            return [head + self._signed(term)]
-        before = self._signed(Term(term.coefficient, (*front, "")))
-        return [f"{head}{before}(", *self._lines(bracket, indent + 4), " " * indent + _CLOSED]
+    def _broken(self, term: Term, head: str, indent: int) -> list[str]:
+        """`head` and the factors over as few lines as hold them; a bracket that does not fit is opened."""
+        margin = " " * indent
+        lines = [head]
+        for at, factor in enumerate(self._parts(term)):
+            times = "* " if at else ""
+            joint = f" {times}" if at else ""
+            whole = self._factor(factor)
+            fits = len(lines[-1] + joint + whole) <= MAX_LINE
+            text = "(" if isinstance(factor, Sum) and not fits else whole
+            if len(lines[-1] + joint + text) <= MAX_LINE:
+                lines[-1] += joint + text
+            else:
+                lines.append(margin + times + text)
+            if isinstance(factor, Sum) and not fits:
+                lines += [*self._lines(factor, indent + 4), margin + _CLOSED]
+        return lines
+
+    def _opened_at_its_end(self, value: Sum, head: str, indent: int) -> list[str] | None:
+        """``name = a * b * (``, the bracket's terms, ``)``: a product that needs no brackets around it."""
+        if len(value.terms) != 1:
+            return None
+        (term,) = value.terms
+        *front, last = self._parts(term)
+        start = head + _minus(term) + " * ".join((*map(self._factor, front), "("))
+        fits = isinstance(last, Sum) and len(start) <= MAX_LINE
+        return self._broken(term, head + _minus(term), indent) if fits else None
 
     def _signed(self, term: Term) -> str:
         text = self._unsigned(term)
         if term.coefficient.sign > 0:
             return text
-        if abs(term.coefficient) != ONE or not term.factors:
-            return f"-{text}"
-        return f"-{text}" if len(term.factors) == 1 else f"-({text})"  # one rounding either way
+        one_part = abs(term.coefficient) != ONE or len(term.factors) <= 1
+        return f"-{text}" if one_part else f"-({text})"  # one rounding either way
 
     def _unsigned(self, term: Term) -> str:
-        parts = [self._factor(factor) for factor in term.factors]
-        if abs(term.coefficient) != ONE or not parts:
-            parts.insert(0, self._surd(abs(term.coefficient)))
-        return " * ".join(parts)
+        return " * ".join(map(self._factor, self._parts(term)))
+
+    def _parts(self, term: Term) -> tuple[Factor, ...]:
+        """What is multiplied, the sign apart: the constant's name, where there is one, and the factors."""
+        size = abs(term.coefficient)
+        return term.factors if size == ONE and term.factors else (self._surd(size), *term.factors)
 
     def _factor(self, factor: Factor) -> str:
         if isinstance(factor, Sum):
@@ -118,6 +141,10 @@ def constant_name(value: Surd) -> str:
 
 def _operator(term: Term) -> str:
     return "-" if term.coefficient.sign < 0 else "+"
+
+
+def _minus(term: Term) -> str:
+    return "-" if term.coefficient.sign < 0 else ""
 
 
 def _positive_first(terms: tuple[Term, ...]) -> tuple[Term, ...]:

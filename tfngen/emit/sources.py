@@ -83,7 +83,7 @@ def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
             "operation_table": _operation_table(plan.kernels),
             "provenance": provenance(spec),
             "imports": _imports([blocks for _, blocks in printed], printer.constants),
-            "constants": [_definition(constant, dtype) for constant in printer.constants],
+            "constants": [_definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": planned.kernel.name,
@@ -114,7 +114,7 @@ def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
             "operation_table": _operation_table(plan.kernels, unit="per point"),
             "provenance": provenance(spec),
             "imports": sorted({*imports, "load_strided", "reciprocal_norm"}),
-            "constants": [_definition(constant, dtype) for constant in printer.constants],
+            "constants": [_definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": kernel.name,
@@ -180,9 +180,9 @@ def _exact(value: Surd) -> tuple[int, int, int]:
     return value.sign, value.numerator, value.denominator
 
 
-def _definition(constant: Constant, dtype: str) -> str:
-    digits = 9 if dtype == "float32" else 17
-    return f"{constant.name} = constant({float(f'{constant.value:.{digits}g}')!r})  # {constant.exact}"
+def _definition(constant: Constant) -> str:
+    """All digits in either precision: rounded to fewer first, √(1/6) would miss the nearest float32."""
+    return f"{constant.name} = constant({constant.value!r})  # {constant.exact}"
 
 
 def _imports(blocks: Sequence[Blocks], constants: Sequence[Constant]) -> list[str]:
@@ -201,9 +201,7 @@ def _nonzeros(plan: PathPlan) -> str:
         return f"{head}, listed in `coefficients`."
     entries = []
     for *indices, value in plan.couplings:
-        f, i, o = (
-            name[m + len(name) // 2] for name, m in zip(names, indices, strict=True)
-        )
+        f, i, o = (name[m + len(name) // 2] for name, m in zip(names, indices, strict=True))
         entries.append(f"    C[{f}, {i}, {o}] = {value}")
     return "\n".join((f"{head}:", "", *entries))
 

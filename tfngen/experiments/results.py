@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import os
 import platform
 import tempfile
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 _REPORTED = ("tfngen", "torch", "numba", "numpy")
 
@@ -44,27 +42,6 @@ def require(*modules: str) -> None:
             raise ModuleNotFoundError(
                 f"experiments need {module}; install it with: pip install 'tfngen[experiments]'", name=module
             )
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside `path`, then move it into place: it appears complete or not at all."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(beside, 0o666 & ~umask)  # mkstemp makes files only their owner may read
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all. NaN is refused: no JSON reader knows it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, f"{text}\n".encode())
 
 
 def versions() -> dict[str, str]:

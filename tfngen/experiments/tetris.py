@@ -24,8 +24,6 @@ from tfngen.experiments.results import (
     Stopwatch,
     prepare_folder,
     require,
-    write_bytes,
-    write_json,
 )
 from tfngen.experiments.tetris_models import PlainNetwork, TetrisNetwork, predict
 from tfngen.experiments.tetris_result import Accuracy, TetrisResult, Trained, table
@@ -41,6 +39,7 @@ from tfngen.experiments.training import (
     reproducible,
     silent,
 )
+from tfngen.files import write_bytes, write_json
 from tfngen.nn import weights
 from tfngen.runtime.convolution import Kernels
 

@@ -10,7 +10,10 @@ from tfngen.ir.nodes import ONE, Kernel, Scope, Statement, Sum, Term
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """A number of multiplications and additions (subtractions and negations count as additions)."""
+    """A number of multiplications and additions, subtractions among them.
+
+    A change of sign is none: it turns an addition into a subtraction, or disappears into a constant.
+    """
 
     multiplies: int = 0
     adds: int = 0
@@ -56,17 +59,17 @@ def cost(kernel: Kernel) -> Cost:
     return Cost(
         edge=_operations(kernel.before + kernel.after),
         channel=_operations(kernel.body),
-        live=live_values(kernel.body, kernel.output_symbols),
+        live=live_values(kernel.body),
         edge_elements=sum(len(o.symbols) for o in operands if o.scope is Scope.EDGE),
         channel_elements=sum(len(o.symbols) for o in operands if o.scope is Scope.CHANNEL),
     )
 
 
-def live_values(statements: Iterable[Statement], outputs: Iterable[str] = ()) -> int:
+def live_values(statements: Iterable[Statement]) -> int:
     """The most values alive at once while `statements` run in order.
 
-    A value lives from its definition (an operand: from its first use) to its last use. An output is stored
-    as soon as it exists; an accumulator lives throughout.
+    A value lives from its definition (an operand: from its first use) to its last use; an output is stored
+    as soon as it exists. An accumulator lives throughout.
     """
     statements = tuple(statements)
     accumulators = {statement.name for statement in statements if statement.accumulate}
@@ -94,16 +97,9 @@ def _operations(statements: Iterable[Statement]) -> Operations:
 def sum_operations(value: Sum) -> Operations:
     """The operations of one expression: one multiply fewer than factors, one add fewer than terms."""
     total = Operations(adds=max(len(value.terms) - 1, 0))
-    if value.terms and all(term.coefficient.sign < 0 for term in value.terms) and not _absorbs_sign(value):
-        total += Operations(adds=1)
     for term in value.terms:
         total += _term_operations(term)
     return total
-
-
-def _absorbs_sign(value: Sum) -> bool:
-    """Whether the leading minus disappears into a constant, which costs nothing."""
-    return abs(value.terms[0].coefficient) != ONE or not value.terms[0].factors
 
 
 def _term_operations(term: Term) -> Operations:

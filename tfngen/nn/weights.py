@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import nn
+
+from tfngen.files import write_bytes
 
 
 def save(model: nn.Module, path: str | os.PathLike[str], /, **metadata: Any) -> None:
@@ -32,18 +33,7 @@ def save(model: nn.Module, path: str | os.PathLike[str], /, **metadata: Any) -> 
     # Cloned, because safetensors refuses parameters that share memory.
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     content = safetensors.save({name: t.contiguous() for name, t in tensors.items()}, {"tfngen": note})
-    target = Path(path)
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, 0o666 & ~_umask())  # mkstemp makes files only their owner may read
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    write_bytes(path, content)
 
 
 def load(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -91,9 +81,3 @@ def _safetensors() -> ModuleType:
             "weights on disk need safetensors; install it with: pip install 'tfngen[experiments]'"
         ) from error
     return safetensors.torch
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfngen import naming
+from tfngen.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,11 +129,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> Path:
         wanted = ", ".join(f".{known}" for known in FORMATS)
         raise ValueError(f"path: got {os.fspath(path)!r}; its suffix must be one of {wanted}")
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with look():
-            figure.savefig(beside, format=form, dpi=PIXELS_PER_INCH, metadata=_WITHOUT_DATE[form])
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    drawn = BytesIO()
+    with look():
+        figure.savefig(drawn, format=form, dpi=PIXELS_PER_INCH, metadata=_WITHOUT_DATE[form])
+    write_bytes(target, drawn.getvalue())
     return target

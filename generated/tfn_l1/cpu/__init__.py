@@ -1,1 +1,1 @@
-"""Kernels for the CPU, one module per path; compiled when first called."""
+"""Kernels for the CPU, one module a path; compiled when first called."""

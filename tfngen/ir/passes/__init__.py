@@ -1,5 +1,7 @@
 """Passes: each takes a kernel and returns one that computes the same values with no more operations.
 
+Only `hoist` may add some, never per channel: it adds up once per edge what the channels gathered.
+
 A strategy is a list of passes. `optimise` tries those that apply, counts what each comes to, and keeps the
 cheapest; the report says which one that was.
 """
@@ -58,9 +60,7 @@ def optimise(kernel: Kernel, strategy: str = "auto", channels: int = 32) -> Opti
     if strategy != "auto" and strategy not in STRATEGIES:
         raise ValueError(f"strategy: {strategy!r} is not one; choose from auto, {', '.join(STRATEGIES)}")
     names = tuple(STRATEGIES) if strategy == "auto" else (strategy,)
-    candidates = [
-        Optimised(_run(passes, kernel), name) for name in names for passes in STRATEGIES[name]
-    ]
+    candidates = [Optimised(_run(passes, kernel), name) for name in names for passes in STRATEGIES[name]]
     best = min(candidates, key=lambda candidate: cost(candidate.kernel).flops(channels))
     return Optimised(schedule(best.kernel), best.strategy)
 

@@ -15,8 +15,15 @@ Common: TypeAlias = "Surd | Factor"
 
 
 def factor(kernel: Kernel) -> Kernel:
-    """Bracket every sum, taking the most widely shared factor first."""
-    return map_values(kernel, lambda value: simplify_sum(_factor_sum(value)))
+    """Bracket every sum, taking the most widely shared factor first, until no two terms share one."""
+    return map_values(kernel, _factored)
+
+
+def _factored(value: Sum) -> Sum:
+    """Each round saves a multiplication, or is the last; a bracket pulled open can show the next one."""
+    while (smaller := simplify_sum(_factor_sum(value))) != value:
+        value = smaller
+    return value
 
 
 def _factor_sum(value: Sum) -> Sum:

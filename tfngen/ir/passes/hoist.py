@@ -15,7 +15,11 @@ Monomial = tuple[Factor, ...]
 
 
 def hoist(kernel: Kernel) -> Kernel:
-    """Move everything that is the same for all channels out of the channel loop."""
+    """Move everything that is the same for all channels out of the channel loop.
+
+    No operation is added per channel, no multiplication anywhere; the moments of one sum are added up after
+    the loop, though, so `optimise` counts whether they are worth it.
+    """
     hoister = _Hoister(kernel)
     for statement in kernel.body:
         hoister.rewrite(statement)
@@ -31,7 +35,8 @@ class _Hoister:
     """The statements moved so far, and the names they took."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.edge_symbols = kernel.edge_symbols
+        self.edge_symbols = set(kernel.edge_symbols)
+        self.outputs = frozenset(kernel.output_symbols)
         self.taken = set(kernel.names)
         self.components = {
             symbol: symbol.removeprefix(operand.name).removeprefix("_")
@@ -53,6 +58,9 @@ class _Hoister:
             groups.setdefault(channel, []).append(Term(term.coefficient, edge))
         if statement.accumulate and () not in groups:
             self._contract_after(statement, groups)
+        elif not statement.accumulate and statement.name not in self.outputs and groups.keys() <= {()}:
+            self.before.append(statement)
+            self.edge_symbols.add(statement.name)
         else:
             coupled = (self._coupled(statement, channel, edge) for channel, edge in groups.items())
             self.body.append(statement.with_value(Sum(tuple(term for terms in coupled for term in terms))))
@@ -63,14 +71,20 @@ class _Hoister:
 
     def _coupled(self, statement: Statement, channel: Monomial, edge: list[Term]) -> list[Term]:
         """The terms `edge` · `channel`, with the sum over `edge` computed ahead of the loop."""
-        if not any(term.factors for term in edge):
-            return [Term(term.coefficient, channel) for term in edge]
+        if not any(term.factors for term in edge) or Sum(tuple(edge)).is_alias:
+            return [Term(term.coefficient, (*term.factors, *channel)) for term in edge]
         name = self._name("coupling", (*channel, statement.name))
         self.before.append(Statement(name, Sum(tuple(edge))))
         return [Term(ONE, (name, *channel))]
 
     def _contract_after(self, statement: Statement, groups: dict[Monomial, list[Term]]) -> None:
         """Sum each channel monomial over the channels; combine the sums after the loop."""
+        if self._is_contracted(groups):
+            self.body.append(statement)
+            (monomial, *others) = groups
+            if not others and groups[monomial] == [Term(ONE)]:
+                self.moments[monomial] = statement.name
+            return
         contracted: list[Term] = []
         for channel, edge in groups.items():
             if channel not in self.moments:
@@ -80,6 +94,11 @@ class _Hoister:
             moment = self.moments[channel]
             contracted += [Term(term.coefficient, (*term.factors, moment)) for term in edge]
         self.after.append(Statement(statement.name, Sum(tuple(contracted))))
+
+    def _is_contracted(self, groups: dict[Monomial, list[Term]]) -> bool:
+        """Whether there is neither a coefficient to apply later nor a moment to use again."""
+        bare = all(len(edge) == 1 and abs(edge[0]) == Term(ONE) for edge in groups.values())
+        return bool(groups) and bare and self.moments.keys().isdisjoint(groups)
 
     def _name(self, kind: str, factors: Monomial) -> str:
         suffixes = (self.components.get(factor, "") for factor in factors if isinstance(factor, str))

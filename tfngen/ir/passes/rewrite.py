@@ -18,9 +18,7 @@ def map_values(kernel: Kernel, rewrite: Callable[[Sum], Sum]) -> Kernel:
     return map_statements(kernel, lambda statement: statement.with_value(rewrite(statement.value)))
 
 
-def map_blocks(
-    kernel: Kernel, rewrite: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]
-) -> Kernel:
+def map_blocks(kernel: Kernel, rewrite: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]) -> Kernel:
     """`kernel` with every block rewritten on its own."""
     return replace(
         kernel, before=rewrite(kernel.before), body=rewrite(kernel.body), after=rewrite(kernel.after)

@@ -14,17 +14,15 @@ def schedule(kernel: Kernel) -> Kernel:
 
     The order found is kept only where it lowers the count of live values.
     """
-    outputs = kernel.output_symbols
 
     def block(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        ordered = _list_schedule(statements, frozenset(outputs))
-        better = live_values(ordered, outputs) < live_values(statements, outputs)
-        return ordered if better else statements
+        ordered = _list_schedule(statements)
+        return ordered if live_values(ordered) < live_values(statements) else statements
 
     return map_blocks(kernel, block)
 
 
-def _list_schedule(statements: tuple[Statement, ...], outputs: frozenset[str]) -> tuple[Statement, ...]:
+def _list_schedule(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     defined_here = {statement.name for statement in statements if not statement.accumulate}
     needs = [tuple(dict.fromkeys(statement.value.symbols())) for statement in statements]
     uses = Counter(symbol for symbols in needs for symbol in symbols)

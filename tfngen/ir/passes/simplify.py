@@ -1,4 +1,4 @@
-"""Tidy up: brackets around one term, products of constants, equal terms, names for constants, dead code."""
+"""Tidy up: brackets around one term, products of constants, equal terms, names for numbers, dead code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 
 from tfngen.ir.nodes import ONE, Factor, Kernel, Statement, Sum, Term
 from tfngen.ir.passes.rewrite import map_blocks, map_statements, map_values, substitute
-from tfngen.symbolic.surd import SurdSum
+from tfngen.symbolic.surd import Surd, SurdSum
 
 
 def simplify(kernel: Kernel) -> Kernel:
@@ -19,26 +19,19 @@ def simplify(kernel: Kernel) -> Kernel:
 
 def simplify_sum(value: Sum) -> Sum:
     """Remove brackets around single terms, move signs out of brackets, merge equal terms, drop zeros."""
-    merged: dict[tuple[object, ...], Term] = {}
-    result: list[Term] = []
+    coefficients: dict[tuple[Factor, ...], list[Surd]] = {}
     for term in map(_simplify_term, value.terms):
-        if not term.coefficient.sign:
-            continue
-        known = merged.get(term.factors)
-        if known is None:
-            merged[term.factors] = term
-            result.append(term)
-        else:
-            total = SurdSum.from_surd(known.coefficient) + SurdSum.from_surd(term.coefficient)
-            if len(total.terms) > 1:  # √2 + √3 is no single surd: the two terms stay apart
-                result.append(term)
-                continue
-            result.remove(known)
-            del merged[term.factors]
-            if total:
-                merged[term.factors] = Term(total.as_surd(), term.factors)
-                result.append(merged[term.factors])
-    return Sum(tuple(result))
+        if term.coefficient:
+            coefficients.setdefault(term.factors, []).append(term.coefficient)
+    return Sum(tuple(Term(c, factors) for factors, each in coefficients.items() for c in _added(each)))
+
+
+def _added(coefficients: list[Surd]) -> list[Surd]:
+    """Surds with the same sum, as few as there can be: √2 + √8 is one, √2 + √3 stay two."""
+    if len(coefficients) == 1:
+        return coefficients
+    total = sum(map(SurdSum.from_surd, coefficients), start=SurdSum())
+    return [Surd.sqrt(radicand) * multiple for radicand, multiple in total.terms]
 
 
 def _simplify_term(term: Term) -> Term:
@@ -62,7 +55,7 @@ def _simplify_term(term: Term) -> Term:
 
 
 def _with_constants_inlined(kernel: Kernel) -> Kernel:
-    """Replace each name whose value is just a number by that number, unless it is an output."""
+    """Replace each name whose value is just a number by that number; outputs keep their statements too."""
     outputs = frozenset(kernel.output_symbols)
     parameters = frozenset(kernel.parameters)
     constants = {
@@ -81,24 +74,29 @@ def _with_constants_inlined(kernel: Kernel) -> Kernel:
 
 
 def _constant(value: Sum, parameters: frozenset[str]) -> Term | None:
-    """`value` as a single number, if it is one."""
+    """`value` as a single number, if it is a surd or a parameter: a product would be paid at every use."""
     if not value.terms:
         return Term(ONE * 0)
     (first, *others) = value.terms
-    return first if not others and parameters.issuperset(map(str, first.factors)) else None
+    is_parameter = value.is_alias and parameters.issuperset(value.symbols())
+    return first if not others and (not first.factors or is_parameter) else None
 
 
 def _with_outputs_named(kernel: Kernel) -> Kernel:
-    """Where an output is another value by a second name, compute it under the output's name."""
+    """Where an output is another value by a second name, compute it under the output's name.
+
+    Both must be of one block: a value made ahead of the loop is not stored for every channel.
+    """
     outputs = frozenset(kernel.output_symbols)
-    plain = {statement.name for statement in kernel.statements if not statement.accumulate} - outputs
     renamed: dict[str, str] = {}
-    for statement in kernel.statements:
-        if statement.name in outputs and not statement.accumulate and statement.value.is_alias:
-            (term,) = statement.value.terms
-            (name,) = term.factors
-            if isinstance(name, str) and name in plain and term.coefficient == ONE:
-                renamed.setdefault(name, statement.name)
+    for block in kernel.blocks:
+        plain = {statement.name for statement in block if not statement.accumulate} - outputs
+        for statement in block:
+            if statement.name in outputs and not statement.accumulate and statement.value.is_alias:
+                (term,) = statement.value.terms
+                (name,) = term.factors
+                if isinstance(name, str) and name in plain and term.coefficient == ONE:
+                    renamed.setdefault(name, statement.name)
     if not renamed:
         return kernel
     terms = {name: Term(ONE, (output,)) for name, output in renamed.items()}
@@ -107,7 +105,8 @@ def _with_outputs_named(kernel: Kernel) -> Kernel:
         _filtered(kernel, lambda statement: statement.name not in aliases),
         lambda value: substitute(value, terms),
     )
-    return map_statements(kernel, lambda s: replace(s, name=renamed.get(s.name, s.name)))
+    kernel = map_statements(kernel, lambda s: replace(s, name=renamed.get(s.name, s.name)))
+    return _with_outputs_named(kernel)  # what it was a second name of may have been one, too
 
 
 def _without_dead_code(kernel: Kernel) -> Kernel:

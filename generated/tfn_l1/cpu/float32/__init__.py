@@ -1,1 +1,1 @@
-"""float32 kernels for the CPU, one module per path; compiled when first called."""
+"""float32 kernels for the CPU, one module a path; compiled when first called."""

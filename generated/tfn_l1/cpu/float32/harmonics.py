@@ -6,7 +6,7 @@ Each lane has a point of its own, and each point 4 values, degree after degree.
     kernel             per point      plain sum
     harmonics          3 mul 0 add    3 mul 0 add
     harmonics_vjp      12 mul 5 add   15 mul 5 add
-    harmonics_vjp_vjp  37 mul 21 add  57 mul 28 add
+    harmonics_vjp_vjp  37 mul 18 add  57 mul 28 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -23,7 +23,7 @@ from tfngen.runtime.cpu.float32 import (
 )
 
 INTEGER_1 = constant(1.0)  # 1
-SQRT_3 = constant(1.73205081)  # √3
+SQRT_3 = constant(1.7320508075688772)  # √3
 
 
 @kernel

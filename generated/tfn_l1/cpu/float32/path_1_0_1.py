@@ -32,7 +32,6 @@ from tfngen.runtime.cpu.float32 import (
 )
 
 
-
 @kernel
 def output(
     first, last, channels,

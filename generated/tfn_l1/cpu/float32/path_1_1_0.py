@@ -32,7 +32,7 @@ from tfngen.runtime.cpu.float32 import (
     zero,
 )
 
-SQRT_1_3 = constant(0.577350269)  # √(1/3)
+SQRT_1_3 = constant(0.5773502691896257)  # √(1/3)
 
 
 @kernel

@@ -35,7 +35,7 @@ from tfngen.runtime.cpu.float32 import (
     zero,
 )
 
-SQRT_1_2 = constant(0.707106781)  # √(1/2)
+SQRT_1_2 = constant(0.7071067811865476)  # √(1/2)
 
 
 @kernel

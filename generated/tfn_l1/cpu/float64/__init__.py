@@ -1,1 +1,1 @@
-"""float64 kernels for the CPU, one module per path; compiled when first called."""
+"""float64 kernels for the CPU, one module a path; compiled when first called."""

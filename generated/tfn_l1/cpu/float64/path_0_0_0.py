@@ -30,7 +30,6 @@ from tfngen.runtime.cpu.float64 import (
 )
 
 
-
 @kernel
 def output(
     first, last, channels,

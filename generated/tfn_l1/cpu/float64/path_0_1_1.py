@@ -32,7 +32,6 @@ from tfngen.runtime.cpu.float64 import (
 )
 
 
-
 @kernel
 def output(
     first, last, channels,
