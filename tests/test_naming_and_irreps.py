@@ -70,14 +70,9 @@ def test_direct_sums_are_read(written, blocks):
     assert tuple(irreps) == blocks
 
 
-NO_DIRECT_SUMS = [
-    *["+", "1o+", "x1o", "2x", "2*1o", "2x1o,1e", "-1x0e", "1.5x0e", "2x1", "2xx1o"],
-    3,
-    None,
-    [3],
-    ["0e"],
-]
-NO_DIRECT_SUMS += [[(m, "0e")] for m in (-1, "2", 1.0, True)] + [[(1, "0z")], [(1, None)], [(1, 2, 3)]]
+NO_DIRECT_SUMS = ["+", "1o+", "x1o", "2x", "2*1o", "2x1o,1e", "-1x0e", "1.5x0e", "2x1", "2xx1o"]
+NO_DIRECT_SUMS += [3, None, [3], ["0e"], [(-1, "0e")], [("2", "0e")], [(1.0, "0e")], [(True, "0e")]]
+NO_DIRECT_SUMS += [[(1, "0z")], [(1, None)], [(1, 2, 3)]]
 
 
 @pytest.mark.parametrize("written", NO_DIRECT_SUMS, ids=repr)

@@ -134,6 +134,22 @@ def test_a_long_bracket_at_the_end_of_a_product_is_opened():
         ]
 
 
+def test_a_product_too_long_for_a_line_is_broken_between_its_factors():
+    """In brackets of its own, as it must be; a bracket among the factors is opened where it does not fit."""
+    names = [f"a_rather_long_name_{number}" for number in range(6)]
+    bracket = total(*((ONE, name) for name in names))
+    text = Printer().statement(Statement("result", total((-ONE, *names, bracket))))
+    assert text.split("\n") == [
+        "result = (",
+        "    -" + " * ".join(names[:4]),
+        "    * " + " * ".join(names[4:]) + " * (",
+        "        " + " + ".join(names[:4]),
+        "        + " + " + ".join(names[4:]),
+        "    )",
+        ")",
+    ]
+
+
 # — what is true of every statement ————————————————————————————————————————————————————————————————————————
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from random import Random
 
 from tfngen.ir.evaluate import evaluate
-from tfngen.ir.nodes import ONE, Factor, Kernel, Operand, Scope, Statement, Sum, Term
+from tfngen.ir.nodes import ONE, Factor, Kernel, Operand, Scope, Statement, Sum, Term, product
 from tfngen.symbolic.surd import Surd, SurdSum
 
 FILTER = Operand("filter", "filters", ("filter_x", "filter_y", "filter_z"), Scope.EDGE)
@@ -33,12 +33,14 @@ def random_kernel(random: Random) -> Kernel:
     """A kernel as varied as the IR allows.
 
     All three blocks, outputs per edge and per channel, accumulators that are outputs and accumulators that
-    only `after` reads; brackets in brackets, terms that repeat or cancel, sums of nothing, zero coefficients.
+    only `after` reads; second names, brackets in brackets, terms that repeat or cancel, sums of nothing.
     """
     per_edge = [*FILTER.symbols, PARAMETER]
     values: list[Sum] = []  # what earlier statements were given, to be given again
 
     def value(symbols: Sequence[str]) -> Sum:
+        if random.random() < 0.15:
+            return product(random.choice(symbols), coefficient=random.choice((ONE, -ONE)))
         known = [each for each in values if {*symbols}.issuperset(each.symbols())]
         if known and random.random() < 0.25:
             return random.choice((random.choice(known), -random.choice(known)))

@@ -215,6 +215,12 @@ def test_an_output_takes_the_place_of_a_value_it_repeats_through_any_number_of_n
     assert simplify(kernel(*chain)).body == (Statement("out", value),)
 
 
+def test_an_output_that_is_the_opposite_of_a_value_does_not_take_its_place():
+    value = Statement("value", product(FILTER_X, INPUT_X))
+    opposite = Statement("out", Sum((Term(-ONE, ("value",)),)))
+    assert simplify(kernel(value, opposite)).body == (value, opposite)
+
+
 def test_an_output_per_channel_stays_in_the_body_though_its_value_is_per_edge():
     """Computed under its own name ahead of the loop, it would never be stored."""
     shared = Statement("shared", product(FILTER_X, FILTER_Y))
@@ -360,12 +366,12 @@ def test_hoisting_moves_values_of_values():
 
 @deterministic
 @given(randoms)
-def test_scheduling_only_reorders_and_never_keeps_more_alive(random):
+def test_scheduling_only_reorders_and_only_to_keep_less_alive(random):
     before = random_kernel(random)
     after = schedule(before)
     for old, new in zip(before.blocks, after.blocks, strict=True):
         assert Counter(old) == Counter(new)
-        assert live_values(new) <= live_values(old)
+        assert new == old or live_values(new) < live_values(old)
 
 
 def test_scheduling_uses_a_value_before_it_makes_the_next():

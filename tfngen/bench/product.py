@@ -125,14 +125,11 @@ def _tfngen(workload: Workload) -> Callable[..., list[Tensor]]:
     kernels, channels = workload.kernels, workload.channels
 
     def forward(y: Tensor, x: dict[int, Tensor], w: Tensor) -> list[Tensor]:
+        filters = y.split([2 * l + 1 for l in range(kernels.LMAX + 1)], dim=1)
+        weights = w.split(channels, dim=1)
         return [
-            kernels.tensor_product(
-                path,
-                y[:, path[0] ** 2 : (path[0] + 1) ** 2],
-                x[path[1]],
-                w[:, at * channels : (at + 1) * channels],
-            )
-            for at, path in enumerate(kernels.PATHS)
+            kernels.tensor_product(path, filters[path[0]], x[path[1]], weight)
+            for path, weight in zip(kernels.PATHS, weights, strict=True)
         ]
 
     return forward

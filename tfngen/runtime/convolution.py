@@ -119,7 +119,8 @@ class Convolution:
                 raise ValueError(f"{name}: empty; a convolution needs at least one irrep")
             if irreps.lmax > kernels.LMAX:
                 raise ValueError(f"{name}: {irreps} has l = {irreps.lmax}; the kernels end at {kernels.LMAX}")
-        self._components = (self.irreps_filter.lmax + 1) ** 2
+        self._filter_widths = [2 * l + 1 for l in range(self.irreps_filter.lmax + 1)]
+        self._components = sum(self._filter_widths)
         self.paths = self._plan(wanted, paths)
         self.weight_numel = sum(path.channels for path in self.paths)
         self.irreps_out = Irreps(
@@ -188,13 +189,14 @@ class Convolution:
             gather(features[irrep].transpose(1, 2), graph.by_source).transpose(1, 2)
             for _, irrep in self.irreps_in
         ]
+        # Split once: the gradient of a split is one concatenation, that of a slice an array of zeros each.
+        filters = y[:, : self._components].split(self._filter_widths, 1)
+        channels = [path.channels for path in self.paths]
+        path_weights = [None] * len(channels) if weights is None else weights.split(channels, 1)
         outputs: list[list[Tensor]] = [[] for _ in self.irreps_out]
-        for path in self.paths:
+        for path, weight in zip(self.paths, path_weights, strict=True):
             along_edges = self.kernels.tensor_product(
-                path.path,
-                y[:, path.filter_slice],
-                inputs[path.input_block],
-                None if weights is None else weights[:, path.weight_slice],
+                path.path, filters[path.path.l_filter], inputs[path.input_block], weight
             )
             at_nodes = sum_to_nodes(along_edges.transpose(1, 2), graph.by_target).transpose(1, 2)
             outputs[path.output_block].append(at_nodes)
