@@ -11,11 +11,6 @@ import tfngen
 
 PACKAGE = Path(tfngen.__file__).parent
 LEAVES = {"tfngen.irreps", "tfngen.naming", "tfngen.roles", "tfngen.files"}  # standard library only
-    "tfngen.irreps",
-    "tfngen.naming",
-    "tfngen.roles",
-    "tfngen.files",
-}  # the shared vocabulary: standard library only
 
 # room: what it may import of tfngen beside itself and the leaves, and which third-party packages
 ALLOWED = {

@@ -2,8 +2,8 @@
 
     from generated import tfn_l1 as tfn
 
-    y = tfn.spherical_harmonics(r)                          # r (..., 3) → (..., 4)
-    z = tfn.tensor_product((l_F, l_I, l_O), y_l, x, w)      # (E, 2l_F+1), (E, C, 2l_I+1), (E, C) → (E, C, 2l_O+1)
+    y = tfn.spherical_harmonics(r)                      # r (..., 3) → (..., 4)
+    z = tfn.tensor_product((l_F, l_I, l_O), y, x, w)    # y (E, 2l_F+1), x (E, C, 2l_I+1), w (E, C)
     conv = tfn.Convolution(irreps_in, irreps_filter, irreps_out)
     out = conv(graph, y, features, weights)
 
