@@ -28,7 +28,9 @@ PATHS = ((0, 0, 0), (1, 1, 1), (1, 2, 2), (3, 3, 3))
 
 def assembly(package, dtype: str, module: str, name: str) -> str:
     kernel = getattr(import_module(f"{package.__name__}.cpu.{dtype}.{module}"), name)
-    return kernel.assembly()
+    text: str = kernel.assembly()
+    assert re.search(r"^\s+ret", text, re.MULTILINE), "there is no machine code to read"
+    return text
 
 
 @pytest.mark.parametrize("role", list(Role), ids=str)

@@ -40,26 +40,27 @@ class Kernel:
         """The dispatcher, compiled for its one signature; raises what Numba raises."""
         with self._lock:
             if self._compiled is None:
-                signature = void(*[int64] * self.function.__code__.co_argcount)
-                self._compiled = self._jit(signature)
+                self._compiled = self._dispatcher(cached=True)
             return self._compiled
 
-    def _jit(self, signature: object) -> Callable[..., None]:
+    def _dispatcher(self, cached: bool) -> Callable[..., None]:
         function = _relocatable(self.function)
         dispatcher = njit(nogil=True, fastmath={"contract"}, error_model="numpy")(function)
         try:
-            dispatcher._cache = _KernelCache(function)
+            if cached:
+                dispatcher._cache = _KernelCache(function)
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
             warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
-        dispatcher.compile(signature)
+        dispatcher.compile(void(*[int64] * function.__code__.co_argcount))
         dispatcher.disable_compile()
         return dispatcher
 
     def assembly(self) -> str:
-        """The machine code as text, for inspection."""
-        return "".join(self.compile().inspect_asm().values())  # type: ignore[attr-defined]
+        """The machine code as text, compiled anew: what comes from the cache cannot be inspected."""
+        (text,) = self._dispatcher(cached=False).inspect_asm().values()
+        return text
 
     def __repr__(self) -> str:
         return f"<kernel {self.__module__}.{self.__qualname__}>"
