@@ -27,6 +27,11 @@ def path_module(path: Path) -> str:
     return "path_{}_{}_{}".format(*path)
 
 
+def convolution_module(path: Path) -> str:
+    """The module that holds the same kernels over a graph: ``convolution_1_1_2``."""
+    return "convolution_{}_{}_{}".format(*path)
+
+
 HARMONICS_MODULE = "harmonics"
 
 

@@ -32,7 +32,7 @@ SPECS = [
     BuildSpec(lmax, normalization=normalization) for lmax in range(3) for normalization in NORMALIZATIONS
 ]
 every_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.lmax}-{spec.normalization}")
-KERNEL_MODULE = re.compile(r"cpu/(float32|float64)/(harmonics|path_\d+_\d+_\d+)\.py")
+KERNEL_MODULE = re.compile(r"cpu/(float32|float64)/(harmonics|(path|convolution)_\d+_\d+_\d+)\.py")
 
 
 @cache
@@ -59,6 +59,7 @@ def test_a_package_has_these_files(spec):
     for dtype in spec.dtypes:
         expected |= {f"cpu/{dtype}/__init__.py", f"cpu/{dtype}/harmonics.py"}
         expected |= {f"cpu/{dtype}/{naming.path_module(path)}.py" for path in spec.paths}
+        expected |= {f"cpu/{dtype}/{naming.convolution_module(path)}.py" for path in spec.paths}
     assert files(spec).keys() == expected
 
 

@@ -201,7 +201,7 @@ def test_results_keep_their_channels_innermost(kernels: Kernels) -> None:
     convolution = Convolution(kernels, IN, FILTER, OUT)
     graph, _, y, features, weights = random_case(kernels, convolution)
     for tensor in convolution(graph, y, features, weights).values():
-        assert tensor.transpose(1, 2).is_contiguous()
+        assert tensor.shape[1] == 1 or tensor.stride(1) == 1
 
 
 # -- symmetry -------------------------------------------------------------------------------------------

@@ -40,6 +40,11 @@ def test_float32_kernels_compute_in_float32_only(tfn_l3, path, role):
     assert not DOUBLE.findall(text)
 
 
+@pytest.mark.parametrize("role", list(Role), ids=str)
+def test_float32_convolutions_compute_in_float32_only(tfn_l3, role):
+    assert not DOUBLE.findall(assembly(tfn_l3, "float32", "convolution_2_1_2", role.value))
+
+
 @pytest.mark.parametrize("name", ["harmonics", "harmonics_vjp", "harmonics_vjp_vjp"])
 def test_float32_harmonics_compute_in_float32_only(tfn_l3, name):
     assert not DOUBLE.findall(assembly(tfn_l3, "float32", "harmonics", name))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from tfngen.emit.printer import Printer
 from tfngen.ir.nodes import Kernel, Operand, Scope
@@ -12,7 +12,9 @@ from tfngen.ir.nodes import Kernel, Operand, Scope
 Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
-_CALL = re.compile(r"\b(load_scalar|store_scalar|load_strided|store_strided|load|store|total|zero)\(")
+_CALL = re.compile(
+    r"\b(add_scalar|load_scalar|store_scalar|load_strided|store_strided|add|load|store|total|zero)\("
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,48 @@ class Blocks:
         return frozenset(_CALL.findall("\n".join((self.ahead, self.body, self.behind))))
 
 
-def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The loop a path's statements are put into.
+
+    Attributes:
+        indent: columns before a statement that runs once per edge.
+        rows: for each operand, and for ``result``, the name of the index of its row; ``edge`` if not given.
+        accumulates: whether several edges or paths share a row of the result, and so add to it.
+    """
+
+    indent: int
+    rows: Mapping[str, str] = field(default_factory=dict)
+    accumulates: bool = False
+
+    def row(self, name: str) -> str:
+        """``input_at = source * input_row``: where the row of an operand begins."""
+        return f"{name}_at = {self.rows.get(name, 'edge')} * {name}_row"
+
+
+EDGES = Frame(indent=8)
+"""Every operand and the result have a row per edge."""
+
+NODES = {"input": "source", "grad": "target"}
+GRAPH = {
+    "output": Frame(12, {**NODES, "result": "target"}, accumulates=True),
+    "d_input": Frame(12, {**NODES, "result": "source"}, accumulates=True),
+    "d_filter": Frame(12, NODES, accumulates=True),
+    "d_weight": Frame(12, NODES),
+}
+"""Inputs belong to source nodes and grads to target nodes; by the name of the kernel."""
+
+
+def path_blocks(kernel: Kernel, printer: Printer, frame: Frame = EDGES) -> Blocks:
     """The blocks of a path's kernel: one loop over edges around one over channels.
 
     Values per channel are loaded right before their first use and stored as soon as they exist, so that
     the order `schedule` found is the order the registers see.
     """
+    outer, inner = frame.indent, frame.indent + 4
     edge = [operand for operand in kernel.inputs if operand.scope is Scope.EDGE]
     used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
-    ahead = [f"{operand.name}_at = edge * {operand.name}_row" for operand in edge]
+    ahead = [frame.row(operand.name) for operand in edge]
     for operand in edge:
         ahead += [
             f"{symbol} = load_scalar({operand.array}, {_at(operand.name, index)})"
@@ -46,25 +81,26 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
         ]
     if kernel.before:
         ahead.append("# The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.")
-    ahead += [printer.statement(statement, 8).lstrip() for statement in kernel.before]
+    ahead += [printer.statement(statement, outer).lstrip() for statement in kernel.before]
     ahead += [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
 
     channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    body = [f"{_short(operand)}_at = edge * {_short(operand)}_row + channel" for operand in channel + stored]
-    body += _interleaved(kernel, channel, stored, printer, 12, _load_row, _store_row)
+    body = [f"{frame.row(_short(operand))} + channel" for operand in channel + stored]
+    store = _add_row if frame.accumulates else _store_row
+    body += _interleaved(kernel, channel, stored, printer, inner, _load_row, store)
 
-    behind = [printer.statement(statement, 8).lstrip() for statement in kernel.after]
+    behind = [printer.statement(statement, outer).lstrip() for statement in kernel.after]
     if kernel.after:
         behind.insert(0, "# The coefficients, once, on the moments Σ_c weight · input · grad.")
     for operand in kernel.outputs:
         if operand.scope is Scope.EDGE:
-            behind.append("result_at = edge * result_row")
+            behind.append(frame.row("result"))
             behind += [
-                f"store_scalar(results, {_at('result', index)}, total({symbol}))"
+                _store_total(_at("result", index), symbol, frame.accumulates)
                 for index, symbol in enumerate(operand.symbols)
             ]
-    return Blocks(_indented(ahead, 8), _indented(body, 12), _indented(behind, 8))
+    return Blocks(_indented(ahead, outer), _indented(body, inner), _indented(behind, outer))
 
 
 def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
@@ -109,6 +145,15 @@ def _load_row(operand: Operand, index: int, symbol: str) -> str:
 def _store_row(operand: Operand, index: int, symbol: str) -> str:
     step = None if operand.symbols == (operand.name,) else "result_step"
     return f"store(results, {_at('result', index, step)}, {symbol}, active)"
+
+
+def _add_row(operand: Operand, index: int, symbol: str) -> str:
+    step = None if operand.symbols == (operand.name,) else "result_step"
+    return f"add(results, {_at('result', index, step)}, {symbol}, active)"
+
+
+def _store_total(at: str, symbol: str, accumulates: bool) -> str:
+    return f"{'add' if accumulates else 'store'}_scalar(results, {at}, total({symbol}))"
 
 
 def _load_point(operand: Operand, index: int, symbol: str) -> str:

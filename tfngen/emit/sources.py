@@ -9,7 +9,7 @@ from typing import Any
 
 import tfngen
 from tfngen import naming
-from tfngen.emit.blocks import Blocks, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.blocks import GRAPH, Blocks, path_blocks, path_parameters, point_blocks, point_parameters
 from tfngen.emit.printer import Constant, Printer
 from tfngen.emit.render import render
 from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
@@ -26,6 +26,13 @@ FORMULAS = {
     "harmonics": "results[l, m] = Y[l, m](r/|r|)",
     "harmonics_vjp": "results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r",
     "harmonics_vjp_vjp": "The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads.",
+}
+
+GRAPH_FORMULAS = {
+    "output": "output[target, c, m_O] += Σ C · weight[edge, c] · filter[edge, m_F] · input[source, c, m_I]",
+    "d_input": "d_input[source, c, m_I] += Σ C · weight[edge, c] · filter[edge, m_F] · grad[target, c, m_O]",
+    "d_filter": "d_filter[edge, m_F] += Σ C · weight[edge, c] · input[source, c, m_I] · grad[target, c, m_O]",
+    "d_weight": "d_weight[edge, c] = Σ C · filter[edge, m_F] · input[source, c, m_I] · grad[target, c, m_O]",
 }
 
 
@@ -53,6 +60,9 @@ def package_sources(plan: Plan) -> dict[str, str]:
             files[f"{folder}/{naming.HARMONICS_MODULE}.py"] = harmonics_source(plan.harmonics, spec, dtype)
             for path in plan.paths:
                 files[f"{folder}/{naming.path_module(path.path)}.py"] = path_source(path, spec, dtype)
+                files[f"{folder}/{naming.convolution_module(path.path)}.py"] = convolution_source(
+                    path, spec, dtype
+                )
     return dict(sorted(files.items()))
 
 
@@ -71,32 +81,58 @@ def fingerprint(spec: BuildSpec) -> str:
 
 
 def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
-    """The module with the four kernels of a path."""
+    """The module with the four kernels of a path, edge by edge."""
     printer = Printer()
     printed = [(planned, path_blocks(planned.kernel, printer)) for planned in plan.kernels]
     return render(
         "cpu/path.py.jinja",
         {
-            "path": plan.path,
-            "dtype": dtype,
+            **_path_values(plan, spec, dtype, printed, printer, FORMULAS),
             "nonzeros": _nonzeros(plan),
             "operation_table": _operation_table(plan.kernels),
-            "provenance": provenance(spec),
-            "imports": _imports([blocks for _, blocks in printed], printer.constants),
-            "constants": [_definition(constant) for constant in printer.constants],
-            "kernels": [
-                {
-                    "name": planned.kernel.name,
-                    "parameters": path_parameters(planned.kernel),
-                    "formula": FORMULAS[planned.kernel.name],
-                    "ahead": blocks.ahead,
-                    "body": blocks.body,
-                    "behind": blocks.behind,
-                }
-                for planned, blocks in printed
-            ],
         },
     )
+
+
+def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
+    """The module with the same kernels over a graph: gather, product and scatter in one pass."""
+    printer = Printer()
+    printed = [
+        (planned, path_blocks(planned.kernel, printer, GRAPH[planned.kernel.name]))
+        for planned in plan.kernels
+    ]
+    values = _path_values(plan, spec, dtype, printed, printer, GRAPH_FORMULAS)
+    values["module"] = naming.path_module(plan.path)
+    values["imports"] = sorted({*values["imports"], "load_index"})
+    return render("cpu/convolution.py.jinja", values)
+
+
+def _path_values(
+    plan: PathPlan,
+    spec: BuildSpec,
+    dtype: str,
+    printed: Sequence[tuple[PlannedKernel, Blocks]],
+    printer: Printer,
+    formulas: Mapping[str, str],
+) -> dict[str, Any]:
+    return {
+        "path": plan.path,
+        "dtype": dtype,
+        "provenance": provenance(spec),
+        "imports": _imports([blocks for _, blocks in printed], printer.constants),
+        "constants": [_definition(constant) for constant in printer.constants],
+        "kernels": [
+            {
+                "name": planned.kernel.name,
+                "parameters": path_parameters(planned.kernel),
+                "formula": formulas[planned.kernel.name],
+                "ahead": blocks.ahead,
+                "body": blocks.body,
+                "behind": blocks.behind,
+            }
+            for planned, blocks in printed
+        ],
+    }
 
 
 def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:

@@ -8,7 +8,7 @@ import torch
 
 
 def backend(device: torch.device) -> ModuleType:
-    """The launcher for `device`: a module with `path`, `harmonics`, `gather_rows` and `sum_rows`.
+    """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows` and `sum_rows`.
 
     Raises:
         ValueError: there are no kernels for such a device.

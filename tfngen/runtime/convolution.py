@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import ModuleType
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from tfngen.irreps import Block, Irrep, Irreps, Path
+from tfngen.roles import Role
+from tfngen.runtime import plan
 from tfngen.runtime.features import Features, concatenate_channels
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import gather, sum_to_nodes
@@ -121,7 +125,7 @@ class Convolution:
                 raise ValueError(f"{name}: {irreps} has l = {irreps.lmax}; the kernels end at {kernels.LMAX}")
         self._filter_widths = [2 * l + 1 for l in range(self.irreps_filter.lmax + 1)]
         self._components = sum(self._filter_widths)
-        self.paths = self._plan(wanted, paths)
+        self.paths = self._planned(wanted, paths)
         self.weight_numel = sum(path.channels for path in self.paths)
         self.irreps_out = Irreps(
             tuple(
@@ -129,8 +133,9 @@ class Convolution:
                 for _, irrep in wanted
             )
         )
+        self._numbers = self._encoded()
 
-    def _plan(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
+    def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
         found = list(couplings(self.kernels, self.irreps_in, self.irreps_filter, keep))
         plan: list[ConvolutionPath] = []
@@ -184,17 +189,43 @@ class Convolution:
         if weights is not None and weights.ndim == 1:
             weights = weights.expand(graph.num_edges, self.weight_numel)
 
-        # Rows move with their channels innermost, the layout that kernels read and write.
+        if weights is None:
+            weights = y.new_ones(self.weight_numel).expand(graph.num_edges, self.weight_numel)
+        y = y[:, : self._components]
+        package = getattr(self.kernels, "_package", None)
+        product = self._composed if package is None else self._fused
+        return product(graph, y, features, weights)
+
+    def _fused(self, graph: Graph, y: Tensor, features: Features, weights: Tensor) -> Features:
+        """One pass over the edges per path, and nothing per edge and channel in memory."""
+        from tfngen.runtime.operators import convolution_role
+
+        packed = torch.cat([features[irrep].transpose(1, 2).flatten(1) for _, irrep in self.irreps_in], dim=1)
+        edges = (graph.source, graph.target)
+        orders = (order for by in (graph.by_target, graph.by_source) for order in (by.order, by.row_pointers))
+        package = self.kernels._package
+        package.check_tensor("features", packed, y)
+        operands = (y, packed, weights)
+        sums = convolution_role(Role.OUTPUT, package.fingerprint, self._numbers, operands, (*edges, *orders))
+        blocks = sums.split([block.dim for block in self.irreps_out], dim=1)
+        return Features._of(
+            [irrep for _, irrep in self.irreps_out],
+            [
+                block.unflatten(1, (irrep.dim, channels)).transpose(1, 2)
+                for block, (channels, irrep) in zip(blocks, self.irreps_out, strict=True)
+            ],
+        )
+
+    def _composed(self, graph: Graph, y: Tensor, features: Features, weights: Tensor) -> Features:
+        """Gather, product and scatter, path by path: what `_fused` is compared with, for any kernels."""
         inputs = [
             gather(features[irrep].transpose(1, 2), graph.by_source).transpose(1, 2)
             for _, irrep in self.irreps_in
         ]
         # Split once: the gradient of a split is one concatenation, that of a slice an array of zeros each.
-        filters = y[:, : self._components].split(self._filter_widths, 1)
-        channels = [path.channels for path in self.paths]
-        path_weights = [None] * len(channels) if weights is None else weights.split(channels, 1)
+        filters = y.split(self._filter_widths, 1)
         outputs: list[list[Tensor]] = [[] for _ in self.irreps_out]
-        for path, weight in zip(self.paths, path_weights, strict=True):
+        for path, weight in zip(self.paths, weights.split([p.channels for p in self.paths], 1), strict=True):
             along_edges = self.kernels.tensor_product(
                 path.path, filters[path.path.l_filter], inputs[path.input_block], weight
             )
@@ -203,6 +234,25 @@ class Convolution:
         return Features._of(
             [irrep for _, irrep in self.irreps_out], [concatenate_channels(tensors) for tensors in outputs]
         )
+
+    def _encoded(self) -> list[int]:
+        """The convolution in the numbers its operator takes: where each path's parts begin in packed rows."""
+        inputs = list(accumulate((block.dim for block in self.irreps_in), initial=0))
+        outputs = list(accumulate((block.dim for block in self.irreps_out), initial=0))
+        paths = [
+            plan.ConvolutionPath(
+                *path.path,
+                channels=path.channels,
+                filter_offset=path.path.l_filter**2,
+                input_offset=inputs[path.input_block],
+                weight_offset=path.weight_offset,
+                grad_offset=outputs[path.output_block] + path.output_offset,
+                grad_step=self.irreps_out.blocks[path.output_block].multiplicity,
+            )
+            for path in self.paths
+        ]
+        widths = plan.Widths(self._components, inputs[-1], self.weight_numel, outputs[-1])
+        return plan.encode(widths, paths)
 
     def _check(self, graph: Graph, y: Tensor, features: Features, weights: Tensor | None) -> None:
         if features.num_points != graph.num_nodes:

@@ -4,6 +4,9 @@
 of a path (`tfngen.roles`). T is linear in each slot, so the derivative of any of them by one of its operands
 is again one of the four, with the cotangent in the slot that was missing: autograd closes to every order.
 
+``tfngen::convolution_output`` and its three siblings are the same over a whole graph and all paths at once:
+no message per edge exists in memory, and each row is summed by one thread in one order.
+
 ``tfngen::spherical_harmonics`` and its ``_vjp`` and ``_vjp_vjp`` are generated too; beyond those the
 derivative is composed of the harmonics themselves, since the gradient of a solid harmonic is a sum of
 harmonics one degree lower.
@@ -22,6 +25,7 @@ from torch import Tensor
 from tfngen.roles import ROLE_OF_SLOT, Role
 from tfngen.runtime.backend import backend
 from tfngen.runtime.layout import channels_first_empty, channels_innermost
+from tfngen.runtime.plan import Edges, Rows, decode
 from tfngen.runtime.solid import composed_vjp
 
 _OPTIONAL = ("weight",)
@@ -109,6 +113,64 @@ _LAYOUT = {
 
 for _role in Role:
     _register_role(_role)
+
+
+# ── convolutions over graphs ────────────────────────────────────────────────────────────────────────────
+
+GRAPH_TENSORS = ("sources", "targets", "target_order", "target_pointers", "source_order", "source_pointers")
+
+
+def convolution_role(
+    role: Role, package: str, plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor]
+) -> Tensor:
+    """Call the operator of `role` over a graph; `operands` in the order of `Role.operands`."""
+    operator = getattr(torch.ops.tfngen, f"convolution_{role.value}")
+    return operator.default(package, plan, *operands, *graph)
+
+
+def _register_convolution(role: Role) -> None:
+    """The sum of T over edges and paths is one form too, so its four roles close like those of a path."""
+    count = len(role.operands)
+
+    def result(plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor]) -> Tensor:
+        widths, _ = decode(plan)
+        per_edge = role in (Role.D_FILTER, Role.D_WEIGHT)
+        rows = graph[0].shape[0] if per_edge else graph[3].shape[0] - 1
+        return operands[0].new_zeros(rows, getattr(widths, role.slot))
+
+    def fake(package: str, plan: Sequence[int], *tensors: Tensor) -> Tensor:
+        return result(plan, tensors[:count], tensors[count:])
+
+    def implementation(package: str, plan: Sequence[int], *tensors: Tensor) -> Tensor:
+        operands, graph = [_rows_contiguous(t) for t in tensors[:count]], tensors[count:]
+        sums = result(plan, operands, graph)
+        edges = Edges(graph[0], graph[1], Rows(*graph[2:4]), Rows(*graph[4:6]))
+        named = dict(zip(role.operands, operands, strict=True))
+        backend(sums.device).convolution(package, role, decode(plan)[1], named, edges, sums)
+        return sums
+
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.package, ctx.plan, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor | None, ...]:
+        operands, graph = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangent}
+        gradients: list[Tensor | None] = []
+        for slot, needed in zip(role.operands, ctx.needs_input_grad[2:], strict=False):
+            derivative = ROLE_OF_SLOT[slot]
+            others = [slots[each] for each in derivative.operands]
+            gradient = convolution_role(derivative, ctx.package, ctx.plan, others, graph) if needed else None
+            gradients.append(gradient)
+        return None, None, *gradients, *[None] * len(graph)
+
+    arguments = ", ".join(f"Tensor {name}" for name in (*role.operands, *GRAPH_TENSORS))
+    schema = f"(str package, int[] plan, {arguments}) -> Tensor"
+    _register(f"convolution_{role.value}", schema, implementation, fake, backward, setup_context)
+
+
+for _role in Role:
+    _register_convolution(_role)
 
 
 # ── spherical harmonics ─────────────────────────────────────────────────────────────────────────────────

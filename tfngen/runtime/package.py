@@ -62,7 +62,7 @@ class Package:
             ValueError: r is not a (..., 3) tensor of a dtype and device this package has kernels for.
         """
         _operators()
-        self._check_tensor("r", r, r)
+        self.check_tensor("r", r, r)
         if r.dim() == 0 or r.shape[-1] != 3:
             raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
         width = (self.lmax + 1) ** 2
@@ -92,13 +92,13 @@ class Package:
         """
         _operators()
         degrees = self._check_path(path)
-        self._check_tensor("x", x, x)
+        self.check_tensor("x", x, x)
         edges, channels = self._check_rank("x", x, 3)[:2]
         _check_shape("x", x, (edges, channels, 2 * degrees.l_input + 1))
-        self._check_tensor("y", y, x)
+        self.check_tensor("y", y, x)
         _check_shape("y", y, (edges, 2 * degrees.l_filter + 1))
         if w is not None:
-            self._check_tensor("w", w, x)
+            self.check_tensor("w", w, x)
             if w.dim() == 1:
                 _check_shape("w", w, (channels,))
                 w = w.expand(edges, channels)
@@ -129,7 +129,7 @@ class Package:
             )
         return Path(*path)
 
-    def _check_tensor(self, name: str, tensor: Any, like: Tensor) -> None:
+    def check_tensor(self, name: str, tensor: Any, like: Tensor) -> None:
         """`tensor` is one, of a dtype there are kernels for, and matches the others."""
         if not isinstance(tensor, Tensor):
             raise ValueError(f"{name}: got {type(tensor).__name__}; it must be a torch.Tensor")

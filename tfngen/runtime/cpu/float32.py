@@ -3,14 +3,17 @@
 from numpy import float32 as constant
 
 from tfngen.runtime.cpu.kernel import kernel
-from tfngen.runtime.cpu.vector import FLOAT32, define_operations
+from tfngen.runtime.cpu.vector import FLOAT32, define_operations, load_index
 
 __all__ = [
     "LANES",
     "active_lanes",
+    "add",
+    "add_scalar",
     "constant",
     "kernel",
     "load",
+    "load_index",
     "load_scalar",
     "load_strided",
     "reciprocal_norm",
@@ -25,6 +28,7 @@ LANES = FLOAT32.lanes
 _operations = define_operations(FLOAT32)
 
 active_lanes = _operations.active_lanes
+add, add_scalar = _operations.add, _operations.add_scalar
 load, store = _operations.load, _operations.store
 load_strided, store_strided = _operations.load_strided, _operations.store_strided
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tfngen.runtime.plan import ConvolutionPath, Edges
+
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 
 
@@ -41,6 +43,38 @@ def path(
     module = registry.kernels(package, "cpu", result.dtype, naming.path_module(Path(*degrees)))
     work = edges * channels * (2 * degrees[1] + 1) * (2 * degrees[2] + 1)
     parallel_for(getattr(module, role.value), edges, work, arguments)
+
+
+def convolution(
+    package: str,
+    role: Role,
+    paths: Sequence[ConvolutionPath],
+    operands: dict[str, Tensor],
+    edges: Edges,
+    result: Tensor,
+) -> None:
+    """Add `role` of every path over a graph to `result`, which starts as zeros.
+
+    Operands and result are rows: (nodes or edges, all components of all paths' irreps, side by side), each
+    irrep's channels innermost; `paths` says where each irrep begins.
+    """
+    rows = edges.by_source if role is Role.D_INPUT else edges.by_target
+    graph = [t.data_ptr() for t in (rows.row_pointers, rows.order, edges.sources, edges.targets)]
+    calls = []
+    for path in paths:
+        module = registry.kernels(package, "cpu", result.dtype, naming.convolution_module(path.degrees))
+        arguments = [path.channels, *graph]
+        for slot, tensor in (*((slot, operands[slot]) for slot in role.operands), (role.slot, result)):
+            arguments += [tensor.data_ptr() + path.offset(slot) * tensor.itemsize, tensor.stride(0)]
+            arguments += [path.step(slot)] if slot in ("input", "grad") else []
+        calls.append((getattr(module, role.value), arguments))
+
+    def run(first: int, last: int) -> None:
+        for kernel, arguments in calls:
+            kernel(first, last, *arguments)
+
+    per_edge = sum(path.channels * (2 * path.degrees[1] + 1) * (2 * path.degrees[2] + 1) for path in paths)
+    parallel_for(run, rows.row_pointers.shape[0] - 1, edges.count * per_edge, (), rows.row_pointers)
 
 
 def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:

@@ -34,7 +34,13 @@ def _executor(threads: int) -> ThreadPoolExecutor:
     return _pool
 
 
-def parallel_for(kernel: Callable[..., None], count: int, work: int, arguments: Sequence[int]) -> None:
+def parallel_for(
+    kernel: Callable[..., None],
+    count: int,
+    work: int,
+    arguments: Sequence[int],
+    row_pointers: torch.Tensor | None = None,
+) -> None:
     """Run ``kernel(first, last, *arguments)`` over 0 … `count`, on as many threads as `work` is worth.
 
     Every item is computed by one thread alone, so results do not depend on how many there are.
@@ -43,6 +49,8 @@ def parallel_for(kernel: Callable[..., None], count: int, work: int, arguments: 
         kernel: takes the half-open range it is to do, then `arguments`.
         count: the number of items (edges, points, rows).
         work: multiply-adds in all.
+        row_pointers: where each item's edges begin, when items have edges: threads then share the edges
+            equally, not the items.
     """
     if count <= 0:
         return
@@ -51,6 +59,10 @@ def parallel_for(kernel: Callable[..., None], count: int, work: int, arguments: 
         kernel(0, count, *arguments)
         return
     bounds = [count * part // threads for part in range(threads + 1)]
+    if row_pointers is not None:
+        edges = int(row_pointers[-1])
+        shares = torch.tensor([edges * part // threads for part in range(1, threads)])
+        bounds[1:-1] = torch.searchsorted(row_pointers, shares).tolist()
     pending = [
         _executor(threads - 1).submit(kernel, first, last, *arguments) for first, last in pairwise(bounds[1:])
     ]

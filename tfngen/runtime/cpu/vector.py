@@ -179,6 +179,8 @@ class Operations:
     """What a kernel of one dtype is written with."""
 
     active_lanes: Callable
+    add: Callable
+    add_scalar: Callable
     load: Callable
     store: Callable
     load_strided: Callable
@@ -230,6 +232,35 @@ def define_operations(kind: VectorType) -> Operations:
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
+
+    @intrinsic
+    def add(typingctx, base, offset, value, mask):
+        """Add the active lanes of `value` to what stands from `offset` elements after address `base` on."""
+
+        def codegen(context, builder, sig, args):
+            vector = context.get_value_type(kind)
+            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            zeros = ir.Constant(vector, [0.0] * vector.count)
+            align, name = _alignment(kind), f"{_suffix(vector)}.p0"
+            read = [pointer, align, args[3], zeros]
+            before = _intrinsic(builder, f"llvm.masked.load.{name}", vector, read)
+            after = builder.fadd(before, args[2], flags=_CONTRACT)
+            write = [after, pointer, align, args[3]]
+            _intrinsic(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind, mask_type), codegen
+
+    @intrinsic
+    def add_scalar(typingctx, base, offset, value):
+        """Add `value` to the single number `offset` elements after address `base`."""
+
+        def codegen(context, builder, sig, args):
+            pointer = _address(builder, *args[:2], context.get_value_type(element_type))
+            builder.store(builder.fadd(builder.load(pointer), args[2]), pointer)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, element_type), codegen
 
     @intrinsic
     def load_strided(typingctx, base, offset, stride, mask):
@@ -322,6 +353,8 @@ def define_operations(kind: VectorType) -> Operations:
 
     return Operations(
         active_lanes,
+        add,
+        add_scalar,
         load,
         store,
         load_strided,
