@@ -26,6 +26,7 @@ class Kernel:
         self.function = function
         self._lock = threading.Lock()
         self._compiled: Callable[..., None] | None = None
+        self._address: int | None = None
         update_wrapper(self, function)
 
     def __call__(self, *arguments: int) -> None:
@@ -42,6 +43,14 @@ class Kernel:
             if self._compiled is None:
                 self._compiled = self._dispatcher(cached=True)
             return self._compiled
+
+    @property
+    def address(self) -> int:
+        """Where the machine code begins, for callers that are machine code themselves (`drive`)."""
+        if self._address is None:
+            (result,) = self.compile().overloads.values()  # type: ignore[attr-defined]
+            self._address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        return self._address
 
     def _dispatcher(self, cached: bool) -> Callable[..., None]:
         function = _relocatable(self.function)

@@ -11,6 +11,7 @@ from tfngen import naming
 from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
+from tfngen.runtime.cpu.drive import BLOCK_BYTES, drive
 from tfngen.runtime.cpu.threads import parallel_for
 
 if TYPE_CHECKING:
@@ -60,21 +61,25 @@ def convolution(
     """
     rows = edges.by_source if role is Role.D_INPUT else edges.by_target
     graph = [t.data_ptr() for t in (rows.row_pointers, rows.order, edges.sources, edges.targets)]
-    calls = []
+    calls: list[int] = []
     for path in paths:
         module = registry.kernels(package, "cpu", result.dtype, naming.convolution_module(path.degrees))
         arguments = [path.channels, *graph]
         for slot, tensor in (*((slot, operands[slot]) for slot in role.operands), (role.slot, result)):
             arguments += [tensor.data_ptr() + path.offset(slot) * tensor.itemsize, tensor.stride(0)]
             arguments += [path.step(slot)] if slot in ("input", "grad") else []
-        calls.append((getattr(module, role.value), arguments))
-
-    def run(first: int, last: int) -> None:
-        for kernel, arguments in calls:
-            kernel(first, last, *arguments)
-
+        calls += [getattr(module, role.value).address, *arguments]
+    table = torch.tensor(calls, dtype=torch.int64)
+    weights = operands.get("weight")
+    stream = (0, 0, 0)
+    if weights is not None:
+        size = weights.itemsize
+        stream = (weights.data_ptr(), weights.stride(0) * size, weights.shape[1] * size)
+    block = max(BLOCK_BYTES // max(stream[2], 1), 1)
+    arguments = [*graph[:2], block, table.data_ptr(), len(paths), *stream]
     per_edge = sum(path.channels * (2 * path.degrees[1] + 1) * (2 * path.degrees[2] + 1) for path in paths)
-    parallel_for(run, rows.row_pointers.shape[0] - 1, edges.count * per_edge, (), rows.row_pointers)
+    work = edges.count * per_edge
+    parallel_for(drive, edges.num_nodes, work, arguments, rows.row_pointers)
 
 
 def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
