@@ -31,7 +31,7 @@ ALLOWED = {
         {"tfngen.symbolic"},
         {"numpy", "matplotlib", "sympy"},
     ),
-    "bench": (set(), {"torch", "e3nn"}),
+    "bench": ({"tfngen.runtime"}, {"torch", "e3nn"}),
     "experiments": (
         {"tfngen.runtime", "tfngen.nn", "tfngen.cache", "tfngen"},
         {"torch", "numpy", "matplotlib", "rich", "safetensors"},

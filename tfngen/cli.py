@@ -318,6 +318,24 @@ def bench_product(
     console.print_product(product.as_json(rows, ceiling, workload), json_file)
 
 
+@bench.command("conv")
+def bench_conv(
+    workload: Annotated[str, typer.Option(help="tfn-l3, mace-large or sevennet-l3i5.")] = "tfn-l3",
+    package: Package = None,
+    rounds: Rounds = 15,
+    json_file: JsonFile = None,
+) -> None:
+    """Time a convolution over a graph, forward and gradient, beside e3nn's.
+
+    Example: `tfngen bench conv --workload tfn-l3`.
+    """
+    from tfngen.bench import convolution
+
+    with console.progress() as advance:
+        rows, ceiling = convolution.measure(workload, console.package(package), rounds, advance)
+    console.print_product(convolution.as_json(workload, rows, ceiling), json_file)
+
+
 @bench.command("startup")
 def bench_startup(package: Package = None, rounds: Rounds = 5, json_file: JsonFile = None) -> None:
     """Time import and first calls in fresh processes, before and after compilation.

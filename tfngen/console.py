@@ -120,11 +120,12 @@ def package(folder: Path | None) -> ModuleType:
 
 
 def print_product(found: dict[str, Any], file: Path | None) -> None:
-    """The benchmark of the paths' products, as a table and, where asked for, a file."""
-    title = (
-        f"all paths, l ≤ {found['lmax']}, {found['channels']} channels, {found['edges']:,} edges, float32, "
-        f"{found['threads']} threads"
-    )
+    """A benchmark beside e3nn, as a table and, where asked for, a file."""
+    if "workload" in found:
+        work = f"{found['workload']}: {found['nodes']:,} nodes × {found['neighbors']} neighbours"
+    else:
+        work = f"all paths, l ≤ {found['lmax']}, {found['channels']} channels, {found['edges']:,} edges"
+    title = f"{work}, float32, {found['threads']} threads"
     caption = f"ceilings in this run: {found['sgemm_gflops']:.0f} GFLOP/s, {found['read_gb_per_s']:.1f} GB/s"
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
     for name in ("mode", "", "ms", "µs/edge", "% of ceiling", "× faster than e3nn"):
