@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tfngen.bench import ceiling as machine
+from tfngen.bench import peers
 from tfngen.bench.timing import Progress, interleave
 from tfngen.irreps import Irreps
 from tfngen.runtime.graph import Graph
@@ -36,7 +36,7 @@ WORKLOADS = {
 
 def measure(
     name: str, kernels: ModuleType, rounds: int, progress: Progress
-) -> tuple[list[dict[str, Any]], machine.Ceiling]:
+) -> tuple[list[peers.Row], machine.Ceiling]:
     """Time forward and gradient (by filter, weights and features), contenders and ceilings taking turns.
 
     Raises:
@@ -67,35 +67,32 @@ def measure(
     def ours(y: Tensor, weights: Tensor, *values: Tensor) -> list[Tensor]:
         return list(convolution(graph, y, dict(zip(features, values, strict=True)), weights).values())
 
-    peer = _e3nn(convolution, index, workload.nodes)
-    operands = {"tfngen": (ours, (y, weights, *features.values())), "e3nn": (peer, (y, weights, packed))}
-    _assert_same(ours(*operands["tfngen"][1]), peer(*operands["e3nn"][1]), convolution)
-    contenders: dict[str, Callable[[], object]] = {}
-    for who, (function, arguments) in operands.items():
-        contenders[f"forward {who}"] = lambda function=function, arguments=arguments: function(*arguments)
-        contenders[f"gradient {who}"] = _gradient(function, arguments)
-    timings = interleave({**contenders, **machine.contenders()}, rounds, progress=progress)
+    filters = [irrep for _, irrep in convolution.irreps_filter]
+    product = peers.e3nn_product(
+        str(convolution.irreps_in),
+        str(convolution.irreps_filter),
+        [(path.channels, path.irrep_output) for path in convolution.paths],
+        [(path.input_block, filters.index(path.irrep_filter)) for path in convolution.paths],
+    )
+
+    def theirs(y: Tensor, weights: Tensor, packed: Tensor) -> Tensor:
+        messages = product(packed.index_select(0, index[0]), y, weights)
+        return messages.new_zeros(workload.nodes, messages.shape[1]).index_add(0, index[1], messages)
+
+    blocks = ours(y, weights, *features.values())
+    by_path = [blocks[path.output_block][:, path.output_slice] for path in convolution.paths]
+    peers.assert_same([path.path for path in convolution.paths], by_path, theirs(y, weights, packed))
+    contenders = {
+        "tfngen": (ours, (y, weights, *features.values())),
+        "e3nn": (theirs, (y, weights, packed)),
+    }
+    timings = interleave({**peers.turns(contenders), **machine.contenders()}, rounds, progress=progress)
     top = machine.ceiling(timings)
     floor = top.seconds(_multiply_adds(convolution) * 2 * edges, 4 * edges * convolution.weight_numel)
-    rows = []
-    for mode in ("forward", "gradient"):
-        peer_seconds = timings[f"{mode} e3nn"].median
-        for who in operands:
-            seconds = timings[f"{mode} {who}"].median
-            rows.append(
-                {
-                    "mode": mode,
-                    "contender": who,
-                    "milliseconds": 1e3 * seconds,
-                    "microseconds_per_edge": 1e6 * seconds / edges,
-                    "times_faster": peer_seconds / seconds,
-                    "percent_of_ceiling": 100 * floor / seconds if mode == "forward" else None,
-                }
-            )
-    return rows, top
+    return peers.rows(timings, edges, floor), top
 
 
-def as_json(name: str, rows: list[dict[str, Any]], top: machine.Ceiling) -> dict[str, Any]:
+def as_json(name: str, rows: list[peers.Row], top: machine.Ceiling) -> dict[str, Any]:
     """What a run found, as JSON has it."""
     return {
         "workload": name,
@@ -103,7 +100,7 @@ def as_json(name: str, rows: list[dict[str, Any]], top: machine.Ceiling) -> dict
         "threads": torch.get_num_threads(),
         "sgemm_gflops": top.flops / 1e9,
         "read_gb_per_s": top.bandwidth / 1e9,
-        "rows": rows,
+        "rows": [asdict(row) for row in rows],
     }
 
 
@@ -115,52 +112,3 @@ def _multiply_adds(convolution: Any) -> int:
         pairs = {(m_input, m_output) for _, m_input, m_output, *_ in entries}
         total += path.channels * (len(pairs) + min(2 * path.path.l_input, 2 * path.path.l_output) + 1)
     return total
-
-
-def _gradient(function: Callable[..., Any], arguments: tuple[Tensor, ...]) -> Callable[[], object]:
-    leaves = [argument.detach().requires_grad_() for argument in arguments]
-
-    def run() -> object:
-        outputs = function(*leaves)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        return torch.autograd.grad(outputs, leaves, [torch.ones_like(each) for each in outputs])
-
-    return run
-
-
-def _e3nn(convolution: Any, index: Tensor, nodes: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    try:
-        from e3nn import o3
-    except ImportError:
-        raise ImportError("e3nn is not installed; pip install 'tfngen[e3nn]'") from None
-    filters = list(convolution.irreps_filter)
-    product = o3.TensorProduct(
-        o3.Irreps(str(convolution.irreps_in)),
-        o3.Irreps(str(convolution.irreps_filter)),
-        o3.Irreps([(path.channels, str(path.irrep_output)) for path in convolution.paths]),
-        [
-            (path.input_block, [f.irrep for f in filters].index(path.irrep_filter), at, "uvu", True)
-            for at, path in enumerate(convolution.paths)
-        ],
-        irrep_normalization="none",
-        path_normalization="none",
-        shared_weights=False,
-        internal_weights=False,
-    )
-
-    def run(y: Tensor, weights: Tensor, packed: Tensor) -> Tensor:
-        messages = product(packed.index_select(0, index[0]), y, weights)
-        return messages.new_zeros(nodes, messages.shape[1]).index_add(0, index[1], messages)
-
-    return run
-
-
-def _assert_same(ours: list[Tensor], theirs: Tensor, convolution: Any) -> None:
-    """e3nn's symbols have norm 1 and take input before filter: √(2l_O+1), and a sign on odd paths."""
-    widths = [path.channels * path.irrep_output.dim for path in convolution.paths]
-    for path, part in zip(convolution.paths, theirs.split(widths, dim=1), strict=True):
-        wanted = part.reshape(len(part), path.channels, -1) * path.irrep_output.dim**0.5
-        wanted = wanted if path.path.even else -wanted
-        got = ours[path.output_block][:, path.output_slice]
-        error = (got - wanted).abs().max() / wanted.abs().max()
-        assert error < 1e-5, f"tfngen and e3nn differ by {error:.1e} on {path}"

@@ -24,10 +24,6 @@ class Timing:
     def best(self) -> float:
         return min(self.seconds)
 
-    @property
-    def worst(self) -> float:
-        return max(self.seconds)
-
 
 def interleave(
     contenders: Mapping[str, Callable[[], object]],

@@ -55,11 +55,6 @@ class ConvolutionPath:
     output_offset: int
 
     @property
-    def filter_slice(self) -> slice:
-        """The components of a packed spherical harmonic this path multiplies with."""
-        return slice(self.path.l_filter**2, (self.path.l_filter + 1) ** 2)
-
-    @property
     def weight_slice(self) -> slice:
         """The path's weights among the `weight_numel` of the convolution."""
         return slice(self.weight_offset, self.weight_offset + self.channels)
@@ -138,7 +133,7 @@ class Convolution:
     def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
         found = list(couplings(self.kernels, self.irreps_in, self.irreps_filter, keep))
-        plan: list[ConvolutionPath] = []
+        planned: list[ConvolutionPath] = []
         weight_offset = 0
         for output_block, (_, irrep_output) in enumerate(wanted):
             output_offset = 0
@@ -147,7 +142,7 @@ class Convolution:
                     continue
                 channels, irrep_input = self.irreps_in.blocks[input_block]
                 path = Path(irrep_filter.l, irrep_input.l, irrep_output.l)
-                plan.append(
+                planned.append(
                     ConvolutionPath(
                         path, irrep_filter, irrep_input, irrep_output, channels,
                         input_block, output_block, weight_offset, output_offset,
@@ -161,7 +156,7 @@ class Convolution:
                     f"irreps_out: no path leads from {self.irreps_in} by {self.irreps_filter} to "
                     f"{irrep_output}; reachable: {reachable or 'nothing'}"
                 )
-        return tuple(plan)
+        return tuple(planned)
 
     def __call__(
         self,
@@ -240,7 +235,7 @@ class Convolution:
         inputs = list(accumulate((block.dim for block in self.irreps_in), initial=0))
         outputs = list(accumulate((block.dim for block in self.irreps_out), initial=0))
         paths = [
-            plan.ConvolutionPath(
+            plan.PackedPath(
                 *path.path,
                 channels=path.channels,
                 filter_offset=path.path.l_filter**2,

@@ -11,7 +11,7 @@ from torch import Tensor
 from tfngen.irreps import Path
 
 
-class ConvolutionPath(NamedTuple):
+class PackedPath(NamedTuple):
     """One path of a convolution: its degrees, its channels, and where its irreps begin in packed rows."""
 
     l_filter: int
@@ -47,16 +47,16 @@ class Widths(NamedTuple):
     grad: int
 
 
-def encode(widths: Widths, paths: Sequence[ConvolutionPath]) -> list[int]:
+def encode(widths: Widths, paths: Sequence[PackedPath]) -> list[int]:
     """A convolution as integers, which is what an operator's schema can carry."""
     return [*widths, *(number for path in paths for number in path)]
 
 
-def decode(numbers: Sequence[int]) -> tuple[Widths, list[ConvolutionPath]]:
+def decode(numbers: Sequence[int]) -> tuple[Widths, list[PackedPath]]:
     """The inverse of `encode`."""
-    first, step = len(Widths._fields), len(ConvolutionPath._fields)
+    first, step = len(Widths._fields), len(PackedPath._fields)
     starts = range(first, len(numbers), step)
-    return Widths(*numbers[:first]), [ConvolutionPath(*numbers[at : at + step]) for at in starts]
+    return Widths(*numbers[:first]), [PackedPath(*numbers[at : at + step]) for at in starts]
 
 
 class Rows(NamedTuple):

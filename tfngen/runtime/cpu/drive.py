@@ -76,7 +76,8 @@ def drive(first, last, row_pointers, order, block, calls, count, stream, stream_
         stop = node + 1
         while stop < last and load_index(row_pointers, stop + 1) - begin <= block:
             stop += 1
-        for at in range(begin, load_index(row_pointers, stop)):
+        # A node with more edges than a block would push the first of them out again: those are left to it.
+        for at in range(begin, min(load_index(row_pointers, stop), begin + block)):
             row = stream + load_index(order, at) * stream_row
             for byte in range(0, stream_bytes, LINE_BYTES):
                 prefetch(row + byte)

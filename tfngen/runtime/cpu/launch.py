@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tfngen.runtime.plan import ConvolutionPath, Edges
+    from tfngen.runtime.plan import Edges, PackedPath
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 
@@ -49,7 +49,7 @@ def path(
 def convolution(
     package: str,
     role: Role,
-    paths: Sequence[ConvolutionPath],
+    paths: Sequence[PackedPath],
     operands: dict[str, Tensor],
     edges: Edges,
     result: Tensor,
