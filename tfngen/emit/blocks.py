@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from tfngen.emit.printer import Printer
-from tfngen.ir.nodes import Kernel, Operand, Scope
+from tfngen.ir.nodes import Kernel, Operand, Scope, Statement
 
 Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
 _CALL = re.compile(
-    r"\b(add_scalar|load_scalar|store_scalar|load_strided|store_strided|add|load|store|total|zero)\("
+    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index)?|fetch|claim|total|zero)\("
 )
 
 
@@ -28,51 +28,24 @@ class Blocks:
     @property
     def calls(self) -> frozenset[str]:
         """The runtime functions the lines call."""
-        return frozenset(_CALL.findall("\n".join((self.ahead, self.body, self.behind))))
+        return called("\n".join((self.ahead, self.body, self.behind)))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """The loop a path's statements are put into.
-
-    Attributes:
-        indent: columns before a statement that runs once per edge.
-        rows: for each operand, and for ``result``, the name of the index of its row; ``edge`` if not given.
-        accumulates: whether several edges or paths share a row of the result, and so add to it.
-    """
-
-    indent: int
-    rows: Mapping[str, str] = field(default_factory=dict)
-    accumulates: bool = False
-
-    def row(self, name: str) -> str:
-        """``input_at = source * input_row``: where the row of an operand begins."""
-        return f"{name}_at = {self.rows.get(name, 'edge')} * {name}_row"
+def called(text: str) -> frozenset[str]:
+    """The runtime functions that printed lines call."""
+    return frozenset(_CALL.findall(text))
 
 
-EDGES = Frame(indent=8)
-"""Every operand and the result have a row per edge."""
-
-NODES = {"input": "source", "grad": "target"}
-GRAPH = {
-    "output": Frame(12, {**NODES, "result": "target"}, accumulates=True),
-    "d_input": Frame(12, {**NODES, "result": "source"}, accumulates=True),
-    "d_filter": Frame(12, NODES, accumulates=True),
-    "d_weight": Frame(12, NODES),
-}
-"""Inputs belong to source nodes and grads to target nodes; by the name of the kernel."""
-
-
-def path_blocks(kernel: Kernel, printer: Printer, frame: Frame = EDGES) -> Blocks:
+def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     """The blocks of a path's kernel: one loop over edges around one over channels.
 
     Values per channel are loaded right before their first use and stored as soon as they exist, so that
     the order `schedule` found is the order the registers see.
     """
-    outer, inner = frame.indent, frame.indent + 4
+    outer, inner = 8, 12
     edge = [operand for operand in kernel.inputs if operand.scope is Scope.EDGE]
     used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
-    ahead = [frame.row(operand.name) for operand in edge]
+    ahead = [_row(operand.name) for operand in edge]
     for operand in edge:
         ahead += [
             f"{symbol} = load_scalar({operand.array}, {_at(operand.name, index)})"
@@ -86,32 +59,41 @@ def path_blocks(kernel: Kernel, printer: Printer, frame: Frame = EDGES) -> Block
 
     channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    body = [f"{frame.row(_short(operand))} + channel" for operand in channel + stored]
-    store = _add_row if frame.accumulates else _store_row
-    body += _interleaved(kernel, channel, stored, printer, inner, _load_row, store)
+    body = [f"{_row(_short(operand))} + channel" for operand in channel + stored]
+    body += interleaved(
+        kernel.body, kernel.edge_symbols, channel, stored, printer, inner, _load_row, _store_row
+    )
 
     behind = [printer.statement(statement, outer).lstrip() for statement in kernel.after]
     if kernel.after:
         behind.insert(0, "# The coefficients, once, on the moments Σ_c weight · input · grad.")
     for operand in kernel.outputs:
         if operand.scope is Scope.EDGE:
-            behind.append(frame.row("result"))
+            behind.append(_row("result"))
             behind += [
-                _store_total(_at("result", index), symbol, frame.accumulates)
+                f"store_scalar(results, {_at('result', index)}, total({symbol}))"
                 for index, symbol in enumerate(operand.symbols)
             ]
-    return Blocks(_indented(ahead, outer), _indented(body, inner), _indented(behind, outer))
+    return Blocks(indented(ahead, outer), indented(body, inner), indented(behind, outer))
 
 
 def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     """The body of a kernel that has a point in every lane, and reads and writes it component by component."""
     loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
-    body = _interleaved(kernel, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point)
-    return Blocks("", _indented(body, 8), "")
+    body = interleaved(
+        kernel.body, kernel.edge_symbols, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point
+    )
+    return Blocks("", indented(body, 8), "")
 
 
-def _interleaved(
-    kernel: Kernel,
+def _row(name: str) -> str:
+    """``input_at = edge * input_row``: where the row of an operand begins."""
+    return f"{name}_at = edge * {name}_row"
+
+
+def interleaved(
+    statements: tuple[Statement, ...],
+    edge_symbols: Collection[str],
     inputs: list[Operand],
     outputs: list[Operand],
     printer: Printer,
@@ -119,11 +101,12 @@ def _interleaved(
     load: Access,
     store: Access,
 ) -> list[str]:
+    """The body's statements, each value loaded before its first use and stored once it exists."""
     loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
     stores = {symbol: (operand, at) for operand in outputs for at, symbol in enumerate(operand.symbols)}
-    uniform = set(kernel.edge_symbols)  # the same number in every lane, and printed as a single one
+    uniform = set(edge_symbols)  # the same number in every lane, and printed as a single one
     lines: list[str] = []
-    for statement in kernel.body:
+    for statement in statements:
         for symbol in dict.fromkeys(statement.value.symbols()):
             if symbol in loads:
                 lines.append(load(*loads.pop(symbol), symbol))
@@ -145,15 +128,6 @@ def _load_row(operand: Operand, index: int, symbol: str) -> str:
 def _store_row(operand: Operand, index: int, symbol: str) -> str:
     step = None if operand.symbols == (operand.name,) else "result_step"
     return f"store(results, {_at('result', index, step)}, {symbol}, active)"
-
-
-def _add_row(operand: Operand, index: int, symbol: str) -> str:
-    step = None if operand.symbols == (operand.name,) else "result_step"
-    return f"add(results, {_at('result', index, step)}, {symbol}, active)"
-
-
-def _store_total(at: str, symbol: str, accumulates: bool) -> str:
-    return f"{'add' if accumulates else 'store'}_scalar(results, {at}, total({symbol}))"
 
 
 def _load_point(operand: Operand, index: int, symbol: str) -> str:
@@ -183,7 +157,8 @@ def _short(operand: Operand) -> str:
     return "result" if operand.array == "results" else operand.name
 
 
-def _indented(lines: list[str], indent: int) -> str:
+def indented(lines: list[str], indent: int) -> str:
+    """`lines` as a block, `indent` columns in."""
     return "\n".join(" " * indent + line for line in lines)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import tfngen
 from tfngen import naming
-from tfngen.emit.blocks import GRAPH, Blocks, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.blocks import Blocks, called, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.graph_blocks import graph_blocks
 from tfngen.emit.printer import Constant, Printer
 from tfngen.emit.render import render
+from tfngen.forms import FORM
 from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
 from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
@@ -29,10 +31,13 @@ FORMULAS = {
 }
 
 GRAPH_FORMULAS = {
-    "output": "output[target, c, m_O] += Σ C · weight[edge, c] · filter[edge, m_F] · input[source, c, m_I]",
-    "d_input": "d_input[source, c, m_I] += Σ C · weight[edge, c] · filter[edge, m_F] · grad[target, c, m_O]",
-    "d_filter": "d_filter[edge, m_F] += Σ C · weight[edge, c] · input[source, c, m_I] · grad[target, c, m_O]",
-    "d_weight": "d_weight[edge, c] = Σ C · filter[edge, m_F] · input[source, c, m_I] · grad[target, c, m_O]",
+    "output": "outputs[target] += ∂T/∂grad[target], which is the convolution",
+    "d_input": "d_inputs[source] += ∂T/∂input[source]",
+    "d_filter": "d_filters[edge] += ∂T/∂filter[edge]",
+    "d_weight": "d_weights[edge] = ∂T/∂weight[edge]",
+    "backward": "d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
+    "d_grad": "d_grads[target] += ∂ΔT/∂grad[target]",
+    "double_backward": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
 }
 
 
@@ -87,52 +92,57 @@ def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
     return render(
         "cpu/path.py.jinja",
         {
-            **_path_values(plan, spec, dtype, printed, printer, FORMULAS),
+            "path": plan.path,
+            "dtype": dtype,
             "nonzeros": _nonzeros(plan),
             "operation_table": _operation_table(plan.kernels),
+            "provenance": provenance(spec),
+            "imports": _imports([blocks for _, blocks in printed], printer.constants),
+            "constants": [_definition(constant) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": planned.kernel.name,
+                    "parameters": path_parameters(planned.kernel),
+                    "formula": FORMULAS[planned.kernel.name],
+                    "ahead": blocks.ahead,
+                    "body": blocks.body,
+                    "behind": blocks.behind,
+                }
+                for planned, blocks in printed
+            ],
         },
     )
 
 
 def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
-    """The module with the same kernels over a graph: gather, product and scatter in one pass."""
+    """The module with the path's kernels over a graph: gather, product and scatter in one pass."""
     printer = Printer()
-    printed = [
-        (planned, path_blocks(planned.kernel, printer, GRAPH[planned.kernel.name]))
-        for planned in plan.kernels
-    ]
-    values = _path_values(plan, spec, dtype, printed, printer, GRAPH_FORMULAS)
-    values["module"] = naming.path_module(plan.path)
-    values["imports"] = sorted({*values["imports"], "load_index"})
-    return render("cpu/convolution.py.jinja", values)
-
-
-def _path_values(
-    plan: PathPlan,
-    spec: BuildSpec,
-    dtype: str,
-    printed: Sequence[tuple[PlannedKernel, Blocks]],
-    printer: Printer,
-    formulas: Mapping[str, str],
-) -> dict[str, Any]:
-    return {
-        "path": plan.path,
-        "dtype": dtype,
-        "provenance": provenance(spec),
-        "imports": _imports([blocks for _, blocks in printed], printer.constants),
-        "constants": [_definition(constant) for constant in printer.constants],
-        "kernels": [
-            {
-                "name": planned.kernel.name,
-                "parameters": path_parameters(planned.kernel),
-                "formula": formulas[planned.kernel.name],
-                "ahead": blocks.ahead,
-                "body": blocks.body,
-                "behind": blocks.behind,
-            }
-            for planned, blocks in printed
-        ],
-    }
+    printed = [(planned, graph_blocks(planned.kernel, printer)) for planned in plan.graph_kernels]
+    tile = {field.upper() for _, blocks in printed for field in blocks.tile}
+    calls = frozenset().union(*(called(blocks.text) for _, blocks in printed))
+    strides = {name for name in ("AHEAD", "EDGE_STRIDE") if any(name in b.text for _, b in printed)}
+    frame = {"LANES", "active_lanes", "kernel", "load_index", "load_indices"}
+    return render(
+        "cpu/convolution.py.jinja",
+        {
+            "path": plan.path,
+            "dtype": dtype,
+            "operation_table": _operation_table(plan.graph_kernels),
+            "provenance": provenance(spec),
+            "imports": sorted(frame | tile | calls | strides | ({"constant"} if printer.constants else set())),
+            "constants": [_definition(constant) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": planned.kernel.name,
+                    "formula": GRAPH_FORMULAS[planned.kernel.name],
+                    "sums_only": FORM[planned.kernel.name].sums_only,
+                    "arguments": FORM[planned.kernel.name].arguments,
+                    "blocks": blocks,
+                }
+                for planned, blocks in printed
+            ],
+        },
+    )
 
 
 def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:

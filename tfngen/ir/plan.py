@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tfngen.forms import FORMS
 from tfngen.ir.cost import Cost, cost
+from tfngen.ir.lower_convolution import lower_convolution
 from tfngen.ir.lower_harmonics import GradientEntry, lower_harmonics
 from tfngen.ir.lower_paths import Coupling, lower_path
 from tfngen.ir.nodes import Kernel
-from tfngen.ir.passes import optimise
+from tfngen.ir.passes import optimise, optimise_over_graph
 from tfngen.irreps import Path
 from tfngen.roles import Role
 
@@ -26,11 +28,19 @@ class PlannedKernel:
 
 @dataclass(frozen=True, slots=True)
 class PathPlan:
-    """The four kernels of a path, in the order of `Role`."""
+    """The kernels of a path.
+
+    Attributes:
+        path: its degrees.
+        couplings: the nonzero coefficients.
+        kernels: row by row, the four roles in the order of `Role`.
+        graph_kernels: over a graph, in the order of `FORMS`.
+    """
 
     path: Path
     couplings: tuple[Coupling, ...]
     kernels: tuple[PlannedKernel, ...]
+    graph_kernels: tuple[PlannedKernel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +53,15 @@ class HarmonicsPlan:
 
 
 def plan_path(path: Path, couplings: Sequence[Coupling], strategy: str, channels: int) -> PathPlan:
-    """All four roles of `path`, each in its cheapest form (see `passes.optimise`)."""
-    plain = [lower_path(path, couplings, role) for role in Role]
-    return PathPlan(path, tuple(couplings), tuple(_plan(kernel, strategy, channels) for kernel in plain))
+    """Every kernel of `path`, each in its cheapest form (see `passes.optimise`)."""
+    roles = [lower_path(path, couplings, role) for role in Role]
+    forms = [lower_convolution(path, couplings, form) for form in FORMS]
+    return PathPlan(
+        path,
+        tuple(couplings),
+        tuple(_plan(kernel, strategy, channels) for kernel in roles),
+        tuple(_plan_over_graph(kernel) for kernel in forms),
+    )
 
 
 def plan_harmonics(
@@ -58,4 +74,9 @@ def plan_harmonics(
 
 def _plan(plain: Kernel, strategy: str, channels: int) -> PlannedKernel:
     best = optimise(plain, strategy, channels)
+    return PlannedKernel(best.kernel, best.strategy, cost(plain), cost(best.kernel))
+
+
+def _plan_over_graph(plain: Kernel) -> PlannedKernel:
+    best = optimise_over_graph(plain)
     return PlannedKernel(best.kernel, best.strategy, cost(plain), cost(best.kernel))

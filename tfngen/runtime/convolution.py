@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from tfngen.irreps import Block, Irrep, Irreps, Path
-from tfngen.roles import Role
 from tfngen.runtime import plan
 from tfngen.runtime.features import Features, concatenate_channels
 from tfngen.runtime.graph import Graph
@@ -193,7 +192,7 @@ class Convolution:
 
     def _fused(self, graph: Graph, y: Tensor, features: Features, weights: Tensor) -> Features:
         """One pass over the edges per path, and nothing per edge and channel in memory."""
-        from tfngen.runtime.operators import convolution_role
+        from tfngen.runtime.operators import convolve
 
         packed = torch.cat([features[irrep].transpose(1, 2).flatten(1) for _, irrep in self.irreps_in], dim=1)
         edges = (graph.source, graph.target)
@@ -201,7 +200,8 @@ class Convolution:
         package = self.kernels._package
         package.check_tensor("features", packed, y)
         operands = (y, packed, weights)
-        sums = convolution_role(Role.OUTPUT, package.fingerprint, self._numbers, operands, (*edges, *orders))
+        tensors = (*edges, *orders, None, None, None)
+        sums = convolve("output", package.fingerprint, self._numbers, operands, tensors)
         blocks = sums.split([block.dim for block in self.irreps_out], dim=1)
         return Features._of(
             [irrep for _, irrep in self.irreps_out],

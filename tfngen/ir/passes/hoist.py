@@ -44,6 +44,15 @@ class _Hoister:
             if operand.scope is Scope.CHANNEL
             for symbol in operand.symbols
         }
+        for statement in kernel.body:  # weighted_input_x is as much of a component x as input_x
+            ends = (each for each in self.components if statement.name.endswith(f"_{each}"))
+            self.components.setdefault(statement.name, self.components.get(next(ends, ""), ""))
+        self.origins = {
+            symbol: operand.name.removeprefix("filter")
+            for operand in kernel.inputs
+            if operand.scope is Scope.EDGE
+            for symbol in operand.symbols
+        }
         self.before: list[Statement] = []
         self.body: list[Statement] = []
         self.after: list[Statement] = []
@@ -73,7 +82,9 @@ class _Hoister:
         """The terms `edge` · `channel`, with the sum over `edge` computed ahead of the loop."""
         if not any(term.factors for term in edge) or Sum(tuple(edge)).is_alias:
             return [Term(term.coefficient, (*term.factors, *channel)) for term in edge]
-        name = self._name("coupling", (*channel, statement.name))
+        origins = {self.origins.get(symbol, "") for symbol in Sum(tuple(edge)).symbols()}
+        kind = f"coupling{origins.pop()}" if len(origins) == 1 else "coupling"
+        name = self._name(kind, (*channel, statement.name))
         self.before.append(Statement(name, Sum(tuple(edge))))
         return [Term(ONE, (name, *channel))]
 

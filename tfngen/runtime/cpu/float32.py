@@ -1,23 +1,44 @@
-"""What float32 kernels for the processor are written with (see `vector`)."""
+"""What float32 kernels for the processor are written with (see `vector`, `index` and `drive`)."""
 
 from numpy import float32 as constant
 
+from tfngen.forms import AHEAD, EDGE_STRIDE, Tile
+from tfngen.runtime.cpu.index import load_index, load_indices
 from tfngen.runtime.cpu.kernel import kernel
-from tfngen.runtime.cpu.vector import FLOAT32, define_operations, load_index
+from tfngen.runtime.cpu.vector import FLOAT32, define_operations
 
 __all__ = [
+    "AHEAD",
+    "COUPLINGS",
+    "D_FILTERS",
+    "EDGES",
+    "EDGE_POINTERS",
+    "EDGE_ROWS",
+    "EDGE_STRIDE",
+    "FILTERS",
+    "FILTER_TANGENTS",
+    "FIRST",
     "LANES",
+    "LAST",
+    "NEIGHBOR_ROWS",
+    "NODE_ROW",
+    "WEIGHT_ROWS",
     "active_lanes",
     "add",
     "add_scalar",
+    "claim",
     "constant",
+    "fetch",
     "kernel",
     "load",
+    "load_edges",
     "load_index",
+    "load_indices",
     "load_scalar",
     "load_strided",
     "reciprocal_norm",
     "store",
+    "store_edges",
     "store_scalar",
     "store_strided",
     "total",
@@ -30,7 +51,15 @@ _operations = define_operations(FLOAT32)
 active_lanes = _operations.active_lanes
 add, add_scalar = _operations.add, _operations.add_scalar
 load, store = _operations.load, _operations.store
+load_edges, store_edges = _operations.load_edges, _operations.store_edges
+fetch, claim = _operations.fetch, _operations.claim
 load_strided, store_strided = _operations.load_strided, _operations.store_strided
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
 zero, total = _operations.zero, _operations.total
 reciprocal_norm = _operations.reciprocal_norm
+
+FIRST, LAST, EDGES, NODE_ROW = int(Tile.FIRST), int(Tile.LAST), int(Tile.EDGES), int(Tile.NODE_ROW)
+EDGE_POINTERS, NEIGHBOR_ROWS = int(Tile.EDGE_POINTERS), int(Tile.NEIGHBOR_ROWS)
+WEIGHT_ROWS, EDGE_ROWS = int(Tile.WEIGHT_ROWS), int(Tile.EDGE_ROWS)
+FILTERS, FILTER_TANGENTS, D_FILTERS = int(Tile.FILTERS), int(Tile.FILTER_TANGENTS), int(Tile.D_FILTERS)
+COUPLINGS = int(Tile.COUPLINGS)

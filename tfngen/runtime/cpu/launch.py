@@ -11,7 +11,7 @@ from tfngen import naming
 from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
-from tfngen.runtime.cpu.drive import BLOCK_BYTES, drive
+from tfngen.runtime.cpu.convolve import convolution
 from tfngen.runtime.cpu.threads import parallel_for
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tfngen.runtime.plan import Edges, PackedPath
+__all__ = ["convolution", "gather_rows", "harmonics", "path", "sum_rows"]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 
@@ -44,42 +44,6 @@ def path(
     module = registry.kernels(package, "cpu", result.dtype, naming.path_module(Path(*degrees)))
     work = edges * channels * (2 * degrees[1] + 1) * (2 * degrees[2] + 1)
     parallel_for(getattr(module, role.value), edges, work, arguments)
-
-
-def convolution(
-    package: str,
-    role: Role,
-    paths: Sequence[PackedPath],
-    operands: dict[str, Tensor],
-    edges: Edges,
-    result: Tensor,
-) -> None:
-    """Add `role` of every path over a graph to `result`, which starts as zeros.
-
-    Operands and result are rows: (nodes or edges, all components of all paths' irreps, side by side), each
-    irrep's channels innermost; `paths` says where each irrep begins.
-    """
-    rows = edges.by_source if role is Role.D_INPUT else edges.by_target
-    graph = [t.data_ptr() for t in (rows.row_pointers, rows.order, edges.sources, edges.targets)]
-    calls: list[int] = []
-    for path in paths:
-        module = registry.kernels(package, "cpu", result.dtype, naming.convolution_module(path.degrees))
-        arguments = [path.channels, *graph]
-        for slot, tensor in (*((slot, operands[slot]) for slot in role.operands), (role.slot, result)):
-            arguments += [tensor.data_ptr() + path.offset(slot) * tensor.itemsize, tensor.stride(0)]
-            arguments += [path.step(slot)] if slot in ("input", "grad") else []
-        calls += [getattr(module, role.value).address, *arguments]
-    table = torch.tensor(calls, dtype=torch.int64)
-    weights = operands.get("weight")
-    stream = (0, 0, 0)
-    if weights is not None:
-        size = weights.itemsize
-        stream = (weights.data_ptr(), weights.stride(0) * size, weights.shape[1] * size)
-    block = max(BLOCK_BYTES // max(stream[2], 1), 1)
-    arguments = [*graph[:2], block, table.data_ptr(), len(paths), *stream]
-    per_edge = sum(path.channels * (2 * path.degrees[1] + 1) * (2 * path.degrees[2] + 1) for path in paths)
-    work = edges.count * per_edge
-    parallel_for(drive, edges.num_nodes, work, arguments, rows.row_pointers)
 
 
 def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:

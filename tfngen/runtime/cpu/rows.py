@@ -6,7 +6,7 @@ import torch
 
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.kernel import kernel
-from tfngen.runtime.cpu.vector import load_index
+from tfngen.runtime.cpu.index import load_index
 
 LANES_32, active_32, zero_32 = float32.LANES, float32.active_lanes, float32.zero
 load_32, store_32 = float32.load, float32.store

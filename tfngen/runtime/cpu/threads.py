@@ -1,16 +1,19 @@
-"""Split a range among threads: torch's thread count, Python's threads, kernels that release the GIL."""
+"""Split a range among threads: torch's team where there is one, else Python's, as kernels release the GIL."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import torch
 
+from tfngen.runtime.cpu.kernel import Kernel
+from tfngen.runtime.cpu.team import run_team
+
 MIN_WORK = 200_000
-"""Multiply-adds below which a second thread costs more (tens of µs to wake it) than it saves."""
+"""Multiply-adds below which a second thread costs more (µs to wake it) than it saves."""
 
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
@@ -34,38 +37,42 @@ def _executor(threads: int) -> ThreadPoolExecutor:
     return _pool
 
 
-def parallel_for(
-    kernel: Callable[..., None],
-    count: int,
-    work: int,
-    arguments: Sequence[int],
-    row_pointers: torch.Tensor | None = None,
-) -> None:
+def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]) -> None:
     """Run ``kernel(first, last, *arguments)`` over 0 … `count`, on as many threads as `work` is worth.
 
     Every item is computed by one thread alone, so results do not depend on how many there are.
 
     Args:
         kernel: takes the half-open range it is to do, then `arguments`.
-        count: the number of items (edges, points, rows).
+        count: the number of items (edges, points, rows, parts).
         work: multiply-adds in all.
-        row_pointers: where each item's edges begin, when items have edges: threads then share the edges
-            equally, not the items.
+        arguments: addresses, strides and counts.
     """
-    if count <= 0:
-        return
-    threads = min(torch.get_num_threads(), count, 1 + work // MIN_WORK)
+    threads = min(threads_for(work), count)
     if threads <= 1:
-        kernel(0, count, *arguments)
+        if count > 0:
+            kernel(0, count, *arguments)
         return
-    bounds = [count * part // threads for part in range(threads + 1)]
-    if row_pointers is not None:
-        edges = int(row_pointers[-1])
-        shares = torch.tensor([edges * part // threads for part in range(1, threads)])
-        bounds[1:-1] = torch.searchsorted(row_pointers, shares).tolist()
+    # The whole team, though some may have nothing to do: OpenMP makes new threads when its size changes.
+    bounds = [count * min(part, threads) // threads for part in range(torch.get_num_threads() + 1)]
+    if run_team(kernel.address, bounds, arguments):
+        return
     pending = [
-        _executor(threads - 1).submit(kernel, first, last, *arguments) for first, last in pairwise(bounds[1:])
+        _executor(threads - 1).submit(kernel, first, last, *arguments)
+        for first, last in pairwise(bounds[1 : threads + 1])
     ]
     kernel(bounds[0], bounds[1], *arguments)
     for future in pending:
         future.result()
+
+
+def threads_for(work: int) -> int:
+    """How many of torch's threads that many multiply-adds are worth."""
+    return min(torch.get_num_threads(), 1 + work // MIN_WORK)
+
+
+def parts_of(row_pointers: torch.Tensor, count: int) -> list[int]:
+    """The first row of each of `count` parts, and the end of the last, so that parts have equally many edges."""
+    edges, rows = int(row_pointers[-1]), row_pointers.shape[0] - 1
+    shares = torch.tensor([edges * part // count for part in range(1, count)], dtype=torch.int64)
+    return [0, *torch.searchsorted(row_pointers, shares).tolist(), rows]

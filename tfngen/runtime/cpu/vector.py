@@ -164,16 +164,6 @@ def _strided(builder: ir.IRBuilder, base, offset, stride, vector: ir.VectorType)
     return builder.inttoptr(addresses, ir.VectorType(vector.element.as_pointer(), vector.count))
 
 
-@intrinsic
-def load_index(typingctx, base, offset):
-    """The 64-bit integer `offset` elements after address `base`."""
-
-    def codegen(context, builder, sig, args):
-        return builder.load(_address(builder, *args, ir.IntType(64)))
-
-    return types.int64(types.int64, types.int64), codegen
-
-
 @dataclass(frozen=True, slots=True)
 class Operations:
     """What a kernel of one dtype is written with."""
@@ -183,6 +173,12 @@ class Operations:
     add_scalar: Callable
     load: Callable
     store: Callable
+    load_edges: Callable
+    store_edges: Callable
+    fetch: Callable
+    """``fetch(base, offset)``: have the cache line there come near, to be read soon."""
+    claim: Callable
+    """``claim(base, offset)``: the same, to be written."""
     load_strided: Callable
     store_strided: Callable
     load_scalar: Callable
@@ -232,6 +228,44 @@ def define_operations(kind: VectorType) -> Operations:
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
+
+    @intrinsic
+    def load_edges(typingctx, base, offset):
+        """A whole vector, from `offset` elements after address `base` on."""
+
+        def codegen(context, builder, sig, args):
+            vector = context.get_value_type(kind)
+            pointer = builder.bitcast(_address(builder, *args, vector.element), vector.as_pointer())
+            return builder.load(pointer, align=kind.element.bitwidth // 8)
+
+        return kind(types.int64, types.int64), codegen
+
+    @intrinsic
+    def store_edges(typingctx, base, offset, value):
+        """Write a whole vector, from `offset` elements after address `base` on."""
+
+        def codegen(context, builder, sig, args):
+            vector = context.get_value_type(kind)
+            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            builder.store(args[2], pointer, align=kind.element.bitwidth // 8)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind), codegen
+
+    def prefetch(write: int) -> Callable:
+        @intrinsic
+        def ask(typingctx, base, offset):
+            def codegen(context, builder, sig, args):
+                pointer = _address(builder, *args, context.get_value_type(element_type))
+                byte = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+                # For reading or writing, into the second-level cache, of data.
+                flags = [ir.Constant(ir.IntType(32), flag) for flag in (write, 2, 1)]
+                _intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), [byte, *flags])
+                return context.get_dummy_value()
+
+            return types.void(types.int64, types.int64), codegen
+
+        return ask
 
     @intrinsic
     def add(typingctx, base, offset, value, mask):
@@ -357,6 +391,10 @@ def define_operations(kind: VectorType) -> Operations:
         add_scalar,
         load,
         store,
+        load_edges,
+        store_edges,
+        prefetch(write=0),
+        prefetch(write=1),
         load_strided,
         store_strided,
         load_scalar,

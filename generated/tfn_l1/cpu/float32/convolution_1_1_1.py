@@ -1,23 +1,50 @@
 """The path (1, 1, 1) over a graph, in float32: gather, product and scatter in one pass, without messages.
 
-The kernels are those of `path_1_1_1`; only their rows differ. Inputs belong to the edge's source, grads to
-its target, and row_pointers and order list the edges of each node: of each source for d_input, of each
-target for the rest. Results are added to, and every row is added to by one thread in one order.
+    T = Σ_edges Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[source, c, m_I] · grad[target, c, m_O]
+
+Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
+Operations per edge; those of the couplings are done for a vector of edges at a time:
+
+    kernel           strategy  per edge     per channel    plain sum
+    output           coupling  3 mul 0 add  9 mul 3 add    18 mul 3 add
+    d_input          coupling  3 mul 0 add  9 mul 3 add    18 mul 3 add
+    d_filter         coupling  3 mul 3 add  9 mul 6 add    18 mul 6 add
+    d_weight         coupling  3 mul 0 add  9 mul 5 add    18 mul 5 add
+    backward         coupling  6 mul 3 add  21 mul 11 add  54 mul 14 add
+    d_grad           coupling  6 mul 0 add  21 mul 12 add  33 mul 12 add
+    double_backward  coupling  9 mul 3 add  36 mul 23 add  90 mul 29 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float32 import (
+    COUPLINGS,
+    D_FILTERS,
+    EDGES,
+    EDGE_POINTERS,
+    EDGE_ROWS,
+    EDGE_STRIDE,
+    FILTERS,
+    FILTER_TANGENTS,
+    FIRST,
     LANES,
+    LAST,
+    NEIGHBOR_ROWS,
+    NODE_ROW,
+    WEIGHT_ROWS,
     active_lanes,
     add,
     add_scalar,
     constant,
+    fetch,
     kernel,
     load,
+    load_edges,
     load_index,
+    load_indices,
     load_scalar,
     store,
+    store_edges,
     total,
     zero,
 )
@@ -26,100 +53,125 @@ SQRT_1_2 = constant(0.7071067811865476)  # √(1/2)
 
 
 @kernel
-def output(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    results, result_row, result_step,
-):
-    """output[target, c, m_O] += Σ C · weight[edge, c] · filter[edge, m_F] · input[source, c, m_I]"""
+def output(tile, call):
+    """outputs[target] += ∂T/∂grad[target], which is the convolution"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge, coupling_z_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_x)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_y)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
-            # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
-            coupling_z_x = SQRT_1_2 * filter_y
-            coupling_y_x = SQRT_1_2 * filter_z
-            coupling_z_y = SQRT_1_2 * filter_x
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                result_at = target * result_row + channel
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            output_x = zero()
+            output_y = zero()
+            output_z = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
-                input_z = load(inputs, input_at + 2 * input_step, active)
-                input_y = load(inputs, input_at + input_step, active)
-                output_x = weight * (coupling_z_x * input_z - coupling_y_x * input_y)
-                add(results, result_at, output_x, active)
-                input_x = load(inputs, input_at, active)
-                output_y = weight * (coupling_y_x * input_x - coupling_z_y * input_z)
-                add(results, result_at + result_step, output_y, active)
-                output_z = weight * (coupling_z_y * input_y - coupling_z_x * input_x)
-                add(results, result_at + 2 * result_step, output_z, active)
+                coupling_z_x = load_scalar(couplings, edge)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                output_x = output_x + weight * (coupling_z_x * input_z - coupling_y_x * input_y)
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                input_x = load(inputs, neighbor_at, active)
+                output_y = output_y + weight * (coupling_y_x * input_x - coupling_z_y * input_z)
+                output_z = output_z + weight * (coupling_z_y * input_y - coupling_z_x * input_x)
+            node_at = node * node_row + channel
+            add(outputs, node_at, output_x, active)
+            add(outputs, node_at + grad_step, output_y, active)
+            add(outputs, node_at + 2 * grad_step, output_z, active)
 
 
 @kernel
-def d_input(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row, result_step,
-):
-    """d_input[source, c, m_I] += Σ C · weight[edge, c] · filter[edge, m_F] · grad[target, c, m_O]"""
+def d_input(tile, call):
+    """d_inputs[source] += ∂T/∂input[source]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge, coupling_z_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_x)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_y)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
-            # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
-            coupling_z_x = SQRT_1_2 * filter_y
-            coupling_y_x = SQRT_1_2 * filter_z
-            coupling_z_y = SQRT_1_2 * filter_x
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
-                result_at = source * result_row + channel
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_input_x = zero()
+            d_input_y = zero()
+            d_input_z = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
-                grad_y = load(grads, grad_at + grad_step, active)
-                d_input_x = weight * (coupling_y_x * grad_y - coupling_z_x * grad_z)
-                add(results, result_at, d_input_x, active)
-                grad_x = load(grads, grad_at, active)
-                d_input_y = weight * (coupling_z_y * grad_z - coupling_y_x * grad_x)
-                add(results, result_at + result_step, d_input_y, active)
-                d_input_z = weight * (coupling_z_x * grad_x - coupling_z_y * grad_y)
-                add(results, result_at + 2 * result_step, d_input_z, active)
+                coupling_z_x = load_scalar(couplings, edge)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                d_input_x = d_input_x + weight * (coupling_y_x * grad_y - coupling_z_x * grad_z)
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                grad_x = load(grads, neighbor_at, active)
+                d_input_y = d_input_y + weight * (coupling_z_y * grad_z - coupling_y_x * grad_x)
+                d_input_z = d_input_z + weight * (coupling_z_x * grad_x - coupling_z_y * grad_y)
+            node_at = node * node_row + channel
+            add(d_inputs, node_at, d_input_x, active)
+            add(d_inputs, node_at + input_step, d_input_y, active)
+            add(d_inputs, node_at + 2 * input_step, d_input_z, active)
 
 
 @kernel
-def d_filter(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_filter[edge, m_F] += Σ C · weight[edge, c] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_filter(tile, call):
+    """d_filters[edge] += ∂T/∂filter[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             moment_y_z = zero()
             moment_y_x = zero()
             moment_z_x = zero()
@@ -128,72 +180,357 @@ def d_filter(
             moment_x_y = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
-                input_y = load(inputs, input_at + input_step, active)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_y = input_y * weight
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 moment_y_z += weighted_input_y * grad_z
-                grad_x = load(grads, grad_at, active)
+                grad_x = load(grads, neighbor_at, active)
                 moment_y_x += weighted_input_y * grad_x
-                input_z = load(inputs, input_at + 2 * input_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
                 weighted_input_z = input_z * weight
                 moment_z_x += weighted_input_z * grad_x
-                grad_y = load(grads, grad_at + grad_step, active)
+                grad_y = load(grads, neighbor_at + grad_step, active)
                 moment_z_y += weighted_input_z * grad_y
-                input_x = load(inputs, input_at, active)
+                input_x = load(inputs, node_at, active)
                 weighted_input_x = input_x * weight
                 moment_x_z += weighted_input_x * grad_z
                 moment_x_y += weighted_input_x * grad_y
-            # The coefficients, once, on the moments Σ_c weight · input · grad.
+            # The coefficients, once, on the moments summed over channels.
             d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
             d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
             d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
-            result_at = edge * result_row
-            add_scalar(results, result_at, total(d_filter_x))
-            add_scalar(results, result_at + 1, total(d_filter_y))
-            add_scalar(results, result_at + 2, total(d_filter_z))
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
 
 
 @kernel
-def d_weight(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_weight[edge, c] = Σ C · filter[edge, m_F] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_weight(tile, call):
+    """d_weights[edge] = ∂T/∂weight[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_y_z = SQRT_1_2 * filter_x
+        store_edges(couplings, edge, coupling_y_z)
+        coupling_x_z = SQRT_1_2 * filter_y
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_x_z)
+        coupling_x_y = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_x_y)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
-            # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
-            coupling_y_z = SQRT_1_2 * filter_x
-            coupling_x_z = SQRT_1_2 * filter_y
-            coupling_x_y = SQRT_1_2 * filter_z
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                grad_at = target * grad_row + channel
-                result_at = edge * result_row + channel
-                input_y = load(inputs, input_at + input_step, active)
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
-                input_z = load(inputs, input_at + 2 * input_step, active)
-                grad_y = load(grads, grad_at + grad_step, active)
-                input_x = load(inputs, input_at, active)
-                grad_x = load(grads, grad_at, active)
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                coupling_y_z = load_scalar(couplings, edge)
+                input_y = load(inputs, node_at + input_step, active)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                coupling_x_z = load_scalar(couplings, edge + EDGE_STRIDE)
+                input_x = load(inputs, node_at, active)
+                grad_x = load(grads, neighbor_at, active)
+                coupling_x_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 d_weight = (
                     coupling_y_z * (input_y * grad_z - input_z * grad_y)
                     + coupling_x_z * (input_z * grad_x - input_x * grad_z)
                     + coupling_x_y * (input_x * grad_y - input_y * grad_x)
                 )
-                store(results, result_at, d_weight, active)
+                store(d_weights, edge_at, d_weight, active)
+
+
+@kernel
+def backward(tile, call):
+    """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    d_filters = load_index(tile, D_FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge, coupling_z_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_x)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_y)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            moment_y_z = zero()
+            moment_z_y = zero()
+            moment_x_z = zero()
+            moment_z_x = zero()
+            moment_x_y = zero()
+            moment_y_x = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_y = load(inputs, node_at + input_step, active)
+                weight = load(weights, weight_at, active)
+                weighted_input_y = input_y * weight
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                moment_y_z += weighted_input_y * grad_z
+                input_z = load(inputs, node_at + 2 * input_step, active)
+                weighted_input_z = input_z * weight
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                moment_z_y += weighted_input_z * grad_y
+                input_x = load(inputs, node_at, active)
+                weighted_input_x = input_x * weight
+                moment_x_z += weighted_input_x * grad_z
+                grad_x = load(grads, neighbor_at, active)
+                moment_z_x += weighted_input_z * grad_x
+                moment_x_y += weighted_input_x * grad_y
+                moment_y_x += weighted_input_y * grad_x
+                coupling_z_x = load_scalar(couplings, edge)
+                coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                sum_coupling_z_x = coupling_z_x * grad_z - coupling_y_x * grad_y
+                d_input_x = -(weight * sum_coupling_z_x)
+                add(d_inputs, node_at, d_input_x, active)
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                sum_coupling_z_y = coupling_z_y * grad_z - coupling_y_x * grad_x
+                d_input_y = weight * sum_coupling_z_y
+                add(d_inputs, node_at + input_step, d_input_y, active)
+                sum_coupling_z_y_2 = coupling_z_y * grad_y - coupling_z_x * grad_x
+                d_input_z = -(weight * sum_coupling_z_y_2)
+                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+                d_weight = (
+                    input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
+                )
+                store(d_weights, edge_at, d_weight, active)
+            # The coefficients, once, on the moments summed over channels.
+            d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
+            d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
+            d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+
+
+@kernel
+def d_grad(tile, call):
+    """d_grads[target] += ∂ΔT/∂grad[target]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_tangent_x = load_edges(filter_tangents, filter_at + edge)
+        filter_tangent_y = load_edges(filter_tangents, filter_at + edge + EDGE_STRIDE)
+        filter_tangent_z = load_edges(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge, coupling_z_x)
+        coupling_tangent_z_x = SQRT_1_2 * filter_tangent_y
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_tangent_z_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_y_x)
+        coupling_tangent_y_x = SQRT_1_2 * filter_tangent_z
+        store_edges(couplings, edge + 3 * EDGE_STRIDE, coupling_tangent_y_x)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 4 * EDGE_STRIDE, coupling_z_y)
+        coupling_tangent_z_y = SQRT_1_2 * filter_tangent_x
+        store_edges(couplings, edge + 5 * EDGE_STRIDE, coupling_tangent_z_y)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_grad_x = zero()
+            d_grad_y = zero()
+            d_grad_z = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                weight = load(weights, weight_at, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                weighted_input_y = input_y * weight
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                weighted_input_z = input_z * weight
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                input_x = load(inputs, neighbor_at, active)
+                change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                weighted_input_x = input_x * weight
+                coupling_z_x = load_scalar(couplings, edge)
+                coupling_tangent_z_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                coupling_y_x = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                coupling_tangent_y_x = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
+                d_grad_x = (
+                    d_grad_x + coupling_z_x * change_of_weighted_input_z
+                    + coupling_tangent_z_x * weighted_input_z - coupling_y_x * change_of_weighted_input_y
+                    - coupling_tangent_y_x * weighted_input_y
+                )
+                coupling_z_y = load_scalar(couplings, edge + 4 * EDGE_STRIDE)
+                coupling_tangent_z_y = load_scalar(couplings, edge + 5 * EDGE_STRIDE)
+                d_grad_y = (
+                    d_grad_y - coupling_z_y * change_of_weighted_input_z
+                    - coupling_tangent_z_y * weighted_input_z + coupling_y_x * change_of_weighted_input_x
+                    + coupling_tangent_y_x * weighted_input_x
+                )
+                d_grad_z = (
+                    d_grad_z + coupling_z_y * change_of_weighted_input_y
+                    + coupling_tangent_z_y * weighted_input_y - coupling_z_x * change_of_weighted_input_x
+                    - coupling_tangent_z_x * weighted_input_x
+                )
+            node_at = node * node_row + channel
+            add(d_grads, node_at, d_grad_x, active)
+            add(d_grads, node_at + grad_step, d_grad_y, active)
+            add(d_grads, node_at + 2 * grad_step, d_grad_z, active)
+
+
+@kernel
+def double_backward(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filters = load_index(tile, D_FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_tangent_x = load_edges(filter_tangents, filter_at + edge)
+        filter_tangent_y = load_edges(filter_tangents, filter_at + edge + EDGE_STRIDE)
+        filter_tangent_z = load_edges(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_tangent_z_x = SQRT_1_2 * filter_tangent_y
+        store_edges(couplings, edge, coupling_tangent_z_x)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_z_x)
+        coupling_tangent_y_x = SQRT_1_2 * filter_tangent_z
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_tangent_y_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + 3 * EDGE_STRIDE, coupling_y_x)
+        coupling_tangent_z_y = SQRT_1_2 * filter_tangent_x
+        store_edges(couplings, edge + 4 * EDGE_STRIDE, coupling_tangent_z_y)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 5 * EDGE_STRIDE, coupling_z_y)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            moment_y_z = zero()
+            moment_y_x = zero()
+            moment_z_x = zero()
+            moment_z_y = zero()
+            moment_x_z = zero()
+            moment_x_y = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_tangent_y = load(input_tangents, node_at + input_step, active)
+                weight = load(weights, weight_at, active)
+                input_y = load(inputs, node_at + input_step, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                moment_y_z += change_of_weighted_input_y * grad_z
+                grad_x = load(grads, neighbor_at, active)
+                moment_y_x += change_of_weighted_input_y * grad_x
+                input_tangent_z = load(input_tangents, node_at + 2 * input_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
+                change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                moment_z_x += change_of_weighted_input_z * grad_x
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                moment_z_y += change_of_weighted_input_z * grad_y
+                input_tangent_x = load(input_tangents, node_at, active)
+                input_x = load(inputs, node_at, active)
+                change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                moment_x_z += change_of_weighted_input_x * grad_z
+                moment_x_y += change_of_weighted_input_x * grad_y
+                coupling_tangent_z_x = load_scalar(couplings, edge)
+                coupling_tangent_y_x = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                sum_coupling_tangent_z_x = coupling_tangent_z_x * grad_z - coupling_tangent_y_x * grad_y
+                coupling_tangent_z_y = load_scalar(couplings, edge + 4 * EDGE_STRIDE)
+                sum_coupling_tangent_z_y = coupling_tangent_z_y * grad_z - coupling_tangent_y_x * grad_x
+                sum_coupling_tangent_z_y_2 = coupling_tangent_z_y * grad_y - coupling_tangent_z_x * grad_x
+                coupling_z_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                coupling_y_x = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
+                sum_coupling_z_x = coupling_z_x * grad_z - coupling_y_x * grad_y
+                d_input_x = -(weight * sum_coupling_tangent_z_x) - weight_tangent * sum_coupling_z_x
+                add(d_inputs, node_at, d_input_x, active)
+                coupling_z_y = load_scalar(couplings, edge + 5 * EDGE_STRIDE)
+                sum_coupling_z_y = coupling_z_y * grad_z - coupling_y_x * grad_x
+                sum_coupling_z_y_2 = coupling_z_y * grad_y - coupling_z_x * grad_x
+                d_weight = (
+                    input_y * sum_coupling_tangent_z_y + input_tangent_y * sum_coupling_z_y
+                    - input_z * sum_coupling_tangent_z_y_2 - input_tangent_z * sum_coupling_z_y_2
+                    - input_x * sum_coupling_tangent_z_x - input_tangent_x * sum_coupling_z_x
+                )
+                store(d_weights, edge_at, d_weight, active)
+                d_input_y = weight * sum_coupling_tangent_z_y + weight_tangent * sum_coupling_z_y
+                add(d_inputs, node_at + input_step, d_input_y, active)
+                d_input_z = -(weight * sum_coupling_tangent_z_y_2) - weight_tangent * sum_coupling_z_y_2
+                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+            # The coefficients, once, on the moments summed over channels.
+            d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
+            d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
+            d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))

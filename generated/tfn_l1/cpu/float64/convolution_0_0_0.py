@@ -1,20 +1,43 @@
 """The path (0, 0, 0) over a graph, in float64: gather, product and scatter in one pass, without messages.
 
-The kernels are those of `path_0_0_0`; only their rows differ. Inputs belong to the edge's source, grads to
-its target, and row_pointers and order list the edges of each node: of each source for d_input, of each
-target for the rest. Results are added to, and every row is added to by one thread in one order.
+    T = Σ_edges Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[source, c, m_I] · grad[target, c, m_O]
+
+Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
+Operations per edge; those of the couplings are done for a vector of edges at a time:
+
+    kernel           strategy  per edge     per channel  plain sum
+    output           coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_input          coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_filter         coupling  0 mul 0 add  2 mul 1 add  2 mul 1 add
+    d_weight         coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
+    backward         coupling  0 mul 0 add  5 mul 1 add  6 mul 1 add
+    d_grad           coupling  0 mul 0 add  5 mul 2 add  5 mul 2 add
+    double_backward  coupling  0 mul 0 add  9 mul 4 add  11 mul 4 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    D_FILTERS,
+    EDGES,
+    EDGE_POINTERS,
+    EDGE_ROWS,
+    FILTERS,
+    FILTER_TANGENTS,
+    FIRST,
     LANES,
+    LAST,
+    NEIGHBOR_ROWS,
+    NODE_ROW,
+    WEIGHT_ROWS,
     active_lanes,
     add,
     add_scalar,
+    fetch,
     kernel,
     load,
     load_index,
+    load_indices,
     load_scalar,
     store,
     total,
@@ -23,113 +46,237 @@ from tfngen.runtime.cpu.float64 import (
 
 
 @kernel
-def output(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    results, result_row, result_step,
-):
-    """output[target, c, m_O] += Σ C · weight[edge, c] · filter[edge, m_F] · input[source, c, m_I]"""
+def output(tile, call):
+    """outputs[target] += ∂T/∂grad[target], which is the convolution"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_0 = load_scalar(filters, filter_at)
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                result_at = target * result_row + channel
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            output_0 = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                filter_0 = load_scalar(filters, filter_at + edge)
+                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                input_0 = load(inputs, input_at, active)
-                output_0 = weight * filter_0 * input_0
-                add(results, result_at, output_0, active)
+                output_0 = output_0 + filter_0 * input_0 * weight
+            node_at = node * node_row + channel
+            add(outputs, node_at, output_0, active)
 
 
 @kernel
-def d_input(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row, result_step,
-):
-    """d_input[source, c, m_I] += Σ C · weight[edge, c] · filter[edge, m_F] · grad[target, c, m_O]"""
+def d_input(tile, call):
+    """d_inputs[source] += ∂T/∂input[source]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_0 = load_scalar(filters, filter_at)
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
-                result_at = source * result_row + channel
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_input_0 = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
-                grad_0 = load(grads, grad_at, active)
-                d_input_0 = weight * filter_0 * grad_0
-                add(results, result_at, d_input_0, active)
+                grad_0 = load(grads, neighbor_at, active)
+                d_input_0 = d_input_0 + filter_0 * weight * grad_0
+            node_at = node * node_row + channel
+            add(d_inputs, node_at, d_input_0, active)
 
 
 @kernel
-def d_filter(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_filter[edge, m_F] += Σ C · weight[edge, c] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_filter(tile, call):
+    """d_filters[edge] += ∂T/∂filter[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             d_filter_0 = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
-                input_0 = load(inputs, input_at, active)
-                grad_0 = load(grads, grad_at, active)
-                d_filter_0 += weight * input_0 * grad_0
-            result_at = edge * result_row
-            add_scalar(results, result_at, total(d_filter_0))
+                grad_0 = load(grads, neighbor_at, active)
+                d_filter_0 += input_0 * weight * grad_0
+            add_scalar(d_filters, filter_at + edge, total(d_filter_0))
 
 
 @kernel
-def d_weight(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_weight[edge, c] = Σ C · filter[edge, m_F] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_weight(tile, call):
+    """d_weights[edge] = ∂T/∂weight[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_0 = load_scalar(filters, filter_at)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                grad_at = target * grad_row + channel
-                result_at = edge * result_row + channel
-                input_0 = load(inputs, input_at, active)
-                grad_0 = load(grads, grad_at, active)
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                filter_0 = load_scalar(filters, filter_at + edge)
+                input_0 = load(inputs, node_at, active)
+                grad_0 = load(grads, neighbor_at, active)
                 d_weight = filter_0 * input_0 * grad_0
-                store(results, result_at, d_weight, active)
+                store(d_weights, edge_at, d_weight, active)
+
+
+@kernel
+def backward(tile, call):
+    """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            d_filter_0 = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                grad_0 = load(grads, neighbor_at, active)
+                input_0 = load(inputs, node_at, active)
+                grad_0_input_0 = grad_0 * input_0
+                weight = load(weights, weight_at, active)
+                d_filter_0 += grad_0_input_0 * weight
+                filter_0 = load_scalar(filters, filter_at + edge)
+                d_input_0 = filter_0 * weight * grad_0
+                add(d_inputs, node_at, d_input_0, active)
+                d_weight = filter_0 * grad_0_input_0
+                store(d_weights, edge_at, d_weight, active)
+            add_scalar(d_filters, filter_at + edge, total(d_filter_0))
+
+
+@kernel
+def d_grad(tile, call):
+    """d_grads[target] += ∂ΔT/∂grad[target]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_grad_0 = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                input_0 = load(inputs, neighbor_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+                weighted_input_0 = input_0 * weight
+                filter_0 = load_scalar(filters, filter_at + edge)
+                filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+                d_grad_0 = (
+                    d_grad_0 + filter_0 * change_of_weighted_input_0 + filter_tangent_0 * weighted_input_0
+                )
+            node_at = node * node_row + channel
+            add(d_grads, node_at, d_grad_0, active)
+
+
+@kernel
+def double_backward(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            d_filter_0 = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_tangent_0 = load(input_tangents, node_at, active)
+                weight = load(weights, weight_at, active)
+                input_0 = load(inputs, node_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+                grad_0 = load(grads, neighbor_at, active)
+                d_filter_0 += change_of_weighted_input_0 * grad_0
+                filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+                filter_0 = load_scalar(filters, filter_at + edge)
+                d_input_0 = grad_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
+                add(d_inputs, node_at, d_input_0, active)
+                d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
+                store(d_weights, edge_at, d_weight, active)
+            add_scalar(d_filters, filter_at + edge, total(d_filter_0))

@@ -1,20 +1,44 @@
 """The path (1, 0, 1) over a graph, in float64: gather, product and scatter in one pass, without messages.
 
-The kernels are those of `path_1_0_1`; only their rows differ. Inputs belong to the edge's source, grads to
-its target, and row_pointers and order list the edges of each node: of each source for d_input, of each
-target for the rest. Results are added to, and every row is added to by one thread in one order.
+    T = Σ_edges Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[source, c, m_I] · grad[target, c, m_O]
+
+Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
+Operations per edge; those of the couplings are done for a vector of edges at a time:
+
+    kernel           strategy  per edge     per channel    plain sum
+    output           coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_input          coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
+    d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    backward         coupling  0 mul 0 add  9 mul 5 add    18 mul 7 add
+    d_grad           coupling  0 mul 0 add  9 mul 4 add    9 mul 4 add
+    double_backward  coupling  0 mul 0 add  15 mul 10 add  29 mul 14 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    D_FILTERS,
+    EDGES,
+    EDGE_POINTERS,
+    EDGE_ROWS,
+    EDGE_STRIDE,
+    FILTERS,
+    FILTER_TANGENTS,
+    FIRST,
     LANES,
+    LAST,
+    NEIGHBOR_ROWS,
+    NODE_ROW,
+    WEIGHT_ROWS,
     active_lanes,
     add,
     add_scalar,
+    fetch,
     kernel,
     load,
     load_index,
+    load_indices,
     load_scalar,
     store,
     total,
@@ -23,137 +47,307 @@ from tfngen.runtime.cpu.float64 import (
 
 
 @kernel
-def output(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    results, result_row, result_step,
-):
-    """output[target, c, m_O] += Σ C · weight[edge, c] · filter[edge, m_F] · input[source, c, m_I]"""
+def output(tile, call):
+    """outputs[target] += ∂T/∂grad[target], which is the convolution"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                result_at = target * result_row + channel
-                input_0 = load(inputs, input_at, active)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            output_x = zero()
+            output_y = zero()
+            output_z = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
-                output_x = weighted_input_0 * filter_x
-                add(results, result_at, output_x, active)
-                output_y = weighted_input_0 * filter_y
-                add(results, result_at + result_step, output_y, active)
-                output_z = weighted_input_0 * filter_z
-                add(results, result_at + 2 * result_step, output_z, active)
+                filter_x = load_scalar(filters, filter_at + edge)
+                output_x = output_x + filter_x * weighted_input_0
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                output_y = output_y + filter_y * weighted_input_0
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                output_z = output_z + filter_z * weighted_input_0
+            node_at = node * node_row + channel
+            add(outputs, node_at, output_x, active)
+            add(outputs, node_at + grad_step, output_y, active)
+            add(outputs, node_at + 2 * grad_step, output_z, active)
 
 
 @kernel
-def d_input(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row, result_step,
-):
-    """d_input[source, c, m_I] += Σ C · weight[edge, c] · filter[edge, m_F] · grad[target, c, m_O]"""
+def d_input(tile, call):
+    """d_inputs[source] += ∂T/∂input[source]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
-            for channel in range(0, channels, LANES):
-                active = active_lanes(channels - channel)
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
-                result_at = source * result_row + channel
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_input_0 = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
-                grad_x = load(grads, grad_at, active)
-                grad_y = load(grads, grad_at + grad_step, active)
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
-                d_input_0 = weight * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-                add(results, result_at, d_input_0, active)
+                filter_x = load_scalar(filters, filter_at + edge)
+                grad_x = load(grads, neighbor_at, active)
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                d_input_0 = d_input_0 + weight * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
+            node_at = node * node_row + channel
+            add(d_inputs, node_at, d_input_0, active)
 
 
 @kernel
-def d_filter(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    inputs, input_row, input_step,
-    weights, weight_row,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_filter[edge, m_F] += Σ C · weight[edge, c] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_filter(tile, call):
+    """d_filters[edge] += ∂T/∂filter[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             d_filter_x = zero()
             d_filter_y = zero()
             d_filter_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                weight_at = edge * weight_row + channel
-                grad_at = target * grad_row + channel
-                input_0 = load(inputs, input_at, active)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
-                grad_x = load(grads, grad_at, active)
+                grad_x = load(grads, neighbor_at, active)
                 d_filter_x += weighted_input_0 * grad_x
-                grad_y = load(grads, grad_at + grad_step, active)
+                grad_y = load(grads, neighbor_at + grad_step, active)
                 d_filter_y += weighted_input_0 * grad_y
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_filter_z += weighted_input_0 * grad_z
-            result_at = edge * result_row
-            add_scalar(results, result_at, total(d_filter_x))
-            add_scalar(results, result_at + 1, total(d_filter_y))
-            add_scalar(results, result_at + 2, total(d_filter_z))
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
 
 
 @kernel
-def d_weight(
-    first, last, channels,
-    row_pointers, order, sources, targets,
-    filters, filter_row,
-    inputs, input_row, input_step,
-    grads, grad_row, grad_step,
-    results, result_row,
-):
-    """d_weight[edge, c] = Σ C · filter[edge, m_F] · input[source, c, m_I] · grad[target, c, m_O]"""
+def d_weight(tile, call):
+    """d_weights[edge] = ∂T/∂weight[edge]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
-        for at in range(load_index(row_pointers, node), load_index(row_pointers, node + 1)):
-            edge = load_index(order, at)
-            source = load_index(sources, edge)
-            target = load_index(targets, edge)
-            filter_at = edge * filter_row
-            filter_x = load_scalar(filters, filter_at)
-            filter_y = load_scalar(filters, filter_at + 1)
-            filter_z = load_scalar(filters, filter_at + 2)
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                input_at = source * input_row + channel
-                grad_at = target * grad_row + channel
-                result_at = edge * result_row + channel
-                input_0 = load(inputs, input_at, active)
-                grad_x = load(grads, grad_at, active)
-                grad_y = load(grads, grad_at + grad_step, active)
-                grad_z = load(grads, grad_at + 2 * grad_step, active)
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                input_0 = load(inputs, node_at, active)
+                filter_x = load_scalar(filters, filter_at + edge)
+                grad_x = load(grads, neighbor_at, active)
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-                store(results, result_at, d_weight, active)
+                store(d_weights, edge_at, d_weight, active)
+
+
+@kernel
+def backward(tile, call):
+    """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            d_filter_x = zero()
+            d_filter_y = zero()
+            d_filter_z = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_0 = load(inputs, node_at, active)
+                weight = load(weights, weight_at, active)
+                weighted_input_0 = input_0 * weight
+                grad_x = load(grads, neighbor_at, active)
+                d_filter_x += weighted_input_0 * grad_x
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                d_filter_y += weighted_input_0 * grad_y
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                d_filter_z += weighted_input_0 * grad_z
+                filter_x = load_scalar(filters, filter_at + edge)
+                filter_x_grad_x = filter_x * grad_x
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                filter_y_grad_y = filter_y * grad_y
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                filter_z_grad_z = filter_z * grad_z
+                sum_filter_x_grad_x = filter_x_grad_x + filter_y_grad_y + filter_z_grad_z
+                d_input_0 = weight * sum_filter_x_grad_x
+                add(d_inputs, node_at, d_input_0, active)
+                d_weight = input_0 * sum_filter_x_grad_x
+                store(d_weights, edge_at, d_weight, active)
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+
+
+@kernel
+def d_grad(tile, call):
+    """d_grads[target] += ∂ΔT/∂grad[target]"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            d_grad_x = zero()
+            d_grad_y = zero()
+            d_grad_z = zero()
+            for edge in range(begin, end):
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                input_0 = load(inputs, neighbor_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+                weighted_input_0 = input_0 * weight
+                filter_x = load_scalar(filters, filter_at + edge)
+                filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+                d_grad_x = (
+                    d_grad_x + filter_x * change_of_weighted_input_0 + filter_tangent_x * weighted_input_0
+                )
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+                d_grad_y = (
+                    d_grad_y + filter_y * change_of_weighted_input_0 + filter_tangent_y * weighted_input_0
+                )
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+                d_grad_z = (
+                    d_grad_z + filter_z * change_of_weighted_input_0 + filter_tangent_z * weighted_input_0
+                )
+            node_at = node * node_row + channel
+            add(d_grads, node_at, d_grad_x, active)
+            add(d_grads, node_at + grad_step, d_grad_y, active)
+            add(d_grads, node_at + 2 * grad_step, d_grad_z, active)
+
+
+@kernel
+def double_backward(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filters = load_index(tile, D_FILTERS)
+    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            d_filter_x = zero()
+            d_filter_y = zero()
+            d_filter_z = zero()
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                edge_at = load_index(edge_rows, edge) + channel
+                fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+                grad_x = load(grads, neighbor_at, active)
+                filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                sum_filter_tangent_x = (
+                    filter_tangent_x * grad_x + filter_tangent_y * grad_y + filter_tangent_z * grad_z
+                )
+                filter_x = load_scalar(filters, filter_at + edge)
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                sum_filter_x = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+                weight = load(weights, weight_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                d_input_0 = weight * sum_filter_tangent_x + weight_tangent * sum_filter_x
+                add(d_inputs, node_at, d_input_0, active)
+                input_0 = load(inputs, node_at, active)
+                input_tangent_0 = load(input_tangents, node_at, active)
+                d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
+                store(d_weights, edge_at, d_weight, active)
+                change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+                d_filter_x += change_of_weighted_input_0 * grad_x
+                d_filter_y += change_of_weighted_input_0 * grad_y
+                d_filter_z += change_of_weighted_input_0 * grad_z
+            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
+            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
+            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))

@@ -1,0 +1,210 @@
+"""Lay out a kernel over a graph: couplings for a vector of edges at a time, then nodes, edges and channels.
+
+A kernel that returns nothing but sums over a node's edges goes node, channel, edge and keeps the sums in
+registers. The others go node, edge, channel, so that what is summed over channels stays in registers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+from tfngen.emit.blocks import indented, interleaved
+from tfngen.emit.printer import Printer
+from tfngen.forms import FORM, TANGENT, Form, Tile
+from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
+
+OUTER, EDGE, INNER = 8, 12, 16
+"""Columns before a statement of a vector of edges, of an edge, and of the innermost loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphBlocks:
+    """The printed pieces of a kernel, as the frames of its template name them.
+
+    Attributes:
+        couplings: the coefficients, for a vector of edges.
+        start: the sums, beginning at zero.
+        rows: where the rows of an edge begin.
+        body: the statements of the innermost loop.
+        finish: what becomes of the sums.
+    """
+
+    couplings: str
+    start: str
+    rows: str
+    body: str
+    finish: str
+
+    @property
+    def text(self) -> str:
+        return "\n".join(getattr(self, each.name) for each in fields(self))
+
+    @property
+    def tile(self) -> tuple[str, ...]:
+        """The fields of the tile that the pieces use, as they name them."""
+        used = set(re.findall(r"\w+", self.text)) | {"first", "last", "edge_pointers"}
+        used |= {"edges"} if self.couplings else set()
+        return tuple(name for name in (each.name.lower() for each in Tile) if name in used)
+
+
+def graph_blocks(kernel: Kernel, printer: Printer) -> GraphBlocks:
+    """The pieces of `kernel`, one of `tfngen.forms.FORMS`."""
+    form = FORM[kernel.name]
+    lay_out = _sums_in_registers if form.sums_only else _edge_by_edge
+    return lay_out(kernel, form, printer)
+
+
+def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
+    """Node, channel, edge: each result is a sum that is written once."""
+    places = _Places(form)
+    (result,) = kernel.outputs
+    added = tuple(
+        statement.with_value(Sum((Term(ONE, (statement.name,)), *statement.value.terms)))
+        if statement.name in result.symbols
+        else statement
+        for statement in kernel.body
+    )
+    rows = ("weight_at", "neighbor_at", "fetch")
+    finish = [f"node_at = {_ROWS['node_at']}"]
+    finish += [places.store(result, at, symbol) for at, symbol in enumerate(result.symbols)]
+    return GraphBlocks(
+        couplings=_couplings(kernel, places, printer),
+        start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
+        rows=_rows(rows),
+        body=_body(kernel, added, places, printer, stored=[]),
+        finish=indented(finish, EDGE),
+    )
+
+
+def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
+    """Node, edge, channel: results per edge are stored, sums over channels finished edge by edge."""
+    places = _Places(form)
+    start = [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
+    weighted = "weight" in form.operands
+    rows = (
+        *(("weight_at",) if weighted else ()),
+        "neighbor_at",
+        "node_at",
+        *(("edge_at",) if "weight" in form.by else ()),
+        *(("fetch",) if weighted else ()),
+        *(("claim",) if "weight" in form.by else ()),
+    )
+    finish = [printer.statement(statement, EDGE).lstrip() for statement in kernel.after]
+    if kernel.after:
+        finish.insert(0, "# The coefficients, once, on the moments summed over channels.")
+    for operand in kernel.outputs:
+        if operand.scope is Scope.EDGE:
+            finish += [
+                f"add_scalar({operand.array}, {places.at(operand, at)}, total({symbol}))"
+                for at, symbol in enumerate(operand.symbols)
+            ]
+    stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
+    coming = ["coming_at = load_index(neighbor_rows, edge + AHEAD) + channel"]
+    for operand in kernel.inputs:
+        if operand.name in form.gathered:
+            coming += [f"fetch({operand.array}, {places.coming(operand, at)})" for at in range(len(operand.symbols))]
+    return GraphBlocks(
+        couplings=_couplings(kernel, places, printer),
+        start=indented(start, EDGE),
+        rows=_rows(rows) + "\n" + indented(coming, INNER),
+        body=_body(kernel, kernel.body, places, printer, stored),
+        finish=indented(finish, EDGE),
+    )
+
+
+_ROWS = {
+    "weight_at": "load_index(weight_rows, edge) + channel",
+    "neighbor_at": "load_index(neighbor_rows, edge) + channel",
+    "edge_at": "load_index(edge_rows, edge) + channel",
+    "node_at": "node * node_row + channel",
+}
+"""Where the rows of an edge and channel begin."""
+
+_AHEAD = {
+    "fetch": "fetch(weights, load_index(weight_rows, edge + edges) + channel)",
+    "claim": "claim(d_weights, load_index(edge_rows, edge + edges) + channel)",
+}
+"""What the next tile will read and write, asked for in time."""
+
+
+def _rows(names: tuple[str, ...]) -> str:
+    return indented([_AHEAD.get(name) or f"{name} = {_ROWS[name]}" for name in names], INNER)
+
+
+def _couplings(kernel: Kernel, places: _Places, printer: Printer) -> str:
+    """What is the same for every channel: loaded, computed and kept for a vector of edges."""
+    used = {symbol for statement in kernel.before for symbol in statement.value.symbols()}
+    lines = [
+        f"{symbol} = load_edges({operand.array}, {places.at(operand, at)})"
+        for operand in kernel.inputs
+        if operand.scope is Scope.EDGE
+        for at, symbol in enumerate(operand.symbols)
+        if symbol in used
+    ]
+    kept = _kept(kernel)
+    for statement in kernel.before:
+        lines.append(printer.statement(statement, OUTER).lstrip())
+        if statement.name in kept.symbols:
+            at = places.at(kept, kept.symbols.index(statement.name))
+            lines.append(f"store_edges(couplings, {at}, {statement.name})")
+    return indented(lines, OUTER)
+
+
+def _kept(kernel: Kernel) -> Operand:
+    """The couplings that the innermost loop reads."""
+    read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
+    names = tuple(statement.name for statement in kernel.before if statement.name in read)
+    return Operand("coupling", "couplings", names, Scope.EDGE)
+
+
+def _body(
+    kernel: Kernel,
+    statements: tuple[Statement, ...],
+    places: _Places,
+    printer: Printer,
+    stored: list[Operand],
+) -> str:
+    loaded = [_kept(kernel), *kernel.inputs]
+    uniform = kernel.edge_symbols
+    lines = interleaved(statements, uniform, loaded, stored, printer, INNER, places.load, places.store)
+    return indented(lines, INNER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How the kernel of a form reads and writes the components of its operands."""
+
+    form: Form
+
+    def load(self, operand: Operand, index: int, symbol: str) -> str:
+        at = self.at(operand, index)
+        if operand.scope is Scope.EDGE:
+            return f"{symbol} = load_scalar({operand.array}, {at})"
+        return f"{symbol} = load({operand.array}, {at}, active)"
+
+    def store(self, operand: Operand, index: int, symbol: str) -> str:
+        """What belongs to the edge is written, what belongs to its node added up."""
+        call = "store" if operand.name == "d_weight" else "add"
+        return f"{call}({operand.array}, {self.at(operand, index)}, {symbol}, active)"
+
+    def at(self, operand: Operand, index: int) -> str:
+        """Where component `index` stands: ``neighbor_at + 2 * input_step``."""
+        start, step = self._row(operand)
+        if index == 0:
+            return start
+        return f"{start} + {step}" if index == 1 else f"{start} + {index} * {step}"
+
+    def coming(self, operand: Operand, index: int) -> str:
+        """Where component `index` of a gathered operand will stand `AHEAD` edges later."""
+        return self.at(operand, index).replace("neighbor_at", "coming_at")
+
+    def _row(self, operand: Operand) -> tuple[str, str]:
+        slot = operand.name.removesuffix(TANGENT).removeprefix("d_").replace("output", "grad")
+        if slot == "coupling":
+            return "edge", "EDGE_STRIDE"
+        if slot == "filter":
+            return "filter_at + edge", "EDGE_STRIDE"
+        if slot == "weight":
+            return ("edge_at" if operand.name == "d_weight" else "weight_at"), ""
+        return ("neighbor_at" if operand.name in self.form.gathered else "node_at"), f"{slot}_step"

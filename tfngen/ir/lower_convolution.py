@@ -1,0 +1,100 @@
+"""Write down the kernels of a path over a graph (`tfngen.forms`): one product for each coefficient and operand.
+
+Where input and weight only occur as their product, its change along their tangents is computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tfngen import naming
+from tfngen.forms import TANGENT, Form
+from tfngen.ir.lower_paths import Coupling
+from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
+from tfngen.irreps import Path
+from tfngen.symbolic.surd import Surd
+
+def lower_convolution(path: Path, couplings: Iterable[Coupling], form: Form) -> Kernel:
+    """The kernel of `form` for `path`, one product for each nonzero coefficient and operand."""
+    couplings = tuple(couplings)
+    products = _Products(path, form)
+    results = [_operand(path, slot, name) for slot, name in zip(form.by, form.results, strict=True)]
+    body = [
+        statement
+        for slot, result in zip(form.by, results, strict=True)
+        for statement in products.statements(slot, result, couplings)
+    ]
+    return Kernel(
+        name=form.name,
+        inputs=tuple(_operand(path, name) for name in form.operands),
+        outputs=tuple(results),
+        body=(*products.shared.values(), *body),
+    )
+
+
+class _Products:
+    """What stands in T for weight · input, alone or along tangents, and the statements that define it."""
+
+    def __init__(self, path: Path, form: Form) -> None:
+        self.path, self.form = path, form
+        self.shared: dict[str, Statement] = {}
+
+    def statements(self, slot: str, result: Operand, couplings: tuple[Coupling, ...]) -> list[Statement]:
+        """∂T/∂slot, component by component."""
+        terms: dict[str, list[Term]] = {symbol: [] for symbol in result.symbols}
+        for m_filter, m_input, m_output, coefficient in couplings:
+            index = {
+                "filter": m_filter + self.path.l_filter,
+                "input": m_input + self.path.l_input,
+                "weight": 0,
+                "grad": m_output + self.path.l_output,
+            }
+            terms[result.symbols[index[slot]]] += self._terms(slot, index, coefficient)
+        accumulate = result.scope is Scope.EDGE
+        return [Statement(symbol, Sum(tuple(each)), accumulate) for symbol, each in terms.items()]
+
+    def _terms(self, slot: str, index: dict[str, int], coefficient: Surd) -> list[Term]:
+        others = [each for each in ("filter", "input", "weight", "grad") if each != slot]
+        symbols = {each: self._symbol(each, index) for each in others}
+        if not self.form.along_tangents:
+            return [Term(coefficient, tuple(symbols.values()))]
+        tangents = {each: self._symbol(each + TANGENT, index) for each in others if each != "grad"}
+        if "weight" in others and "input" in others:
+            change = self._change(index)
+            held = [symbols[each] for each in others if each not in ("weight", "input")]
+            terms = [Term(coefficient, (change, *held))]
+            if "filter" in others:
+                product = self._weighted(index)
+                terms.append(Term(coefficient, (product, tangents["filter"])))
+            return terms
+        return [
+            Term(coefficient, tuple({**symbols, each: tangent}.values())) for each, tangent in tangents.items()
+        ]
+
+    def _symbol(self, name: str, index: dict[str, int]) -> str:
+        return _operand(self.path, name).symbols[index[name.removesuffix(TANGENT)]]
+
+    def _weighted(self, index: dict[str, int]) -> str:
+        """weight · input, as a statement of its own."""
+        symbol = self._symbol("input", index)
+        return self._share(f"weighted_{symbol}", Sum((Term(ONE, (symbol, "weight")),)))
+
+    def _change(self, index: dict[str, int]) -> str:
+        """Δ(weight · input) along the tangents of both."""
+        symbol, tangent = self._symbol("input", index), self._symbol(f"input{TANGENT}", index)
+        terms = Term(ONE, (tangent, "weight")), Term(ONE, (symbol, f"weight{TANGENT}"))
+        return self._share(f"change_of_weighted_{symbol}", Sum(terms))
+
+    def _share(self, name: str, value: Sum) -> str:
+        self.shared.setdefault(name, Statement(name, value))
+        return name
+
+
+def _operand(path: Path, name: str, named: str | None = None) -> Operand:
+    """The operand called `name`, a slot or a slot's tangent; or the result that has its shape."""
+    slot = name.removesuffix(TANGENT)
+    degrees = {"filter": path.l_filter, "input": path.l_input, "grad": path.l_output}
+    scope = Scope.EDGE if slot == "filter" else Scope.CHANNEL
+    shown = named or name
+    suffixes = naming.components(degrees[slot]) if slot in degrees else ()
+    return Operand(shown, f"{shown}s", tuple(f"{shown}_{suffix}" for suffix in suffixes) or (shown,), scope)

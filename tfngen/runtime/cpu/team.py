@@ -1,0 +1,107 @@
+"""Run machine code on the threads that torch itself computes with.
+
+torch's own operators run on an OpenMP team, whose threads keep spinning for a while after each of them. A
+second pool beside it would have to share the processor with those. Where torch brings GNU OpenMP (Linux), its
+team is asked to run ours too: one call, no second pool, no Python per thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import torch
+
+_MODULE = """
+define void @member(ptr %work) {{
+  %number_at = getelementptr i64, ptr %work, i64 0
+  %kernel_at = getelementptr i64, ptr %work, i64 1
+  %bounds_at = getelementptr i64, ptr %work, i64 2
+  %number_of = load ptr, ptr %number_at
+  %kernel = load ptr, ptr %kernel_at
+  %bounds = load ptr, ptr %bounds_at
+  %thread = call i32 %number_of()
+  %index = zext i32 %thread to i64
+  %first_at = getelementptr i64, ptr %bounds, i64 %index
+  %last_at = getelementptr i64, ptr %first_at, i64 1
+  %first = load i64, ptr %first_at
+  %last = load i64, ptr %last_at
+  %some = icmp slt i64 %first, %last
+  br i1 %some, label %run, label %done
+run:
+  %result = alloca ptr
+  %error = alloca ptr
+{loads}
+  %status = call i32 %kernel(ptr %result, ptr %error, i64 %first, i64 %last{arguments})
+  br label %done
+done:
+  ret void
+}}
+"""
+
+_engines: list[llvm.ExecutionEngine] = []
+_forked = False
+
+
+def _after_fork() -> None:
+    """A forked child has no OpenMP threads, and waiting for them would never end."""
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@cache
+def _openmp() -> tuple[Callable[..., None], int] | None:
+    """GNU OpenMP as torch loaded it: what runs a team, and the address of what numbers its threads."""
+    if sys.platform != "linux" or "backend: OpenMP" not in torch.__config__.parallel_info():
+        return None
+    for file in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
+        library = ctypes.CDLL(str(file))
+        number = ctypes.cast(library.omp_get_thread_num, ctypes.c_void_p).value
+        run = library.GOMP_parallel
+        run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        run.restype = None
+        return (run, number) if number else None
+    return None
+
+
+@cache
+def _member(count: int) -> int:
+    """The address of what each thread of a team runs, for kernels with `count` arguments beyond the range."""
+    loads = "\n".join(
+        f"  %at{k} = getelementptr i64, ptr %work, i64 {3 + k}\n  %a{k} = load i64, ptr %at{k}"
+        for k in range(count)
+    )
+    arguments = "".join(f", i64 %a{k}" for k in range(count))
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(_MODULE.format(loads=loads, arguments=arguments))
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    _engines.append(engine)  # the code lives as long as its engine
+    return int(engine.get_function_address("member"))
+
+
+def run_team(address: int, bounds: Sequence[int], arguments: Sequence[int]) -> bool:
+    """Run the kernel at `address` over bounds[t] ≤ … < bounds[t + 1] on thread t of torch's team.
+
+    Returns:
+        Whether it was run: not where torch has no GNU OpenMP, and not in a forked child.
+    """
+    openmp = None if _forked else _openmp()
+    if openmp is None:
+        return False
+    run, number = openmp
+    limits = (ctypes.c_int64 * len(bounds))(*bounds)
+    table = (ctypes.c_int64 * (3 + len(arguments)))(number, address, ctypes.addressof(limits), *arguments)
+    run(_member(len(arguments)), ctypes.addressof(table), len(bounds) - 1, 0)
+    return True
