@@ -215,6 +215,28 @@ class Graph:
         shifts = self.shifts.to(positions.dtype)
         return vectors - sum(shifts[:, axis, None] * lattice[:, axis] for axis in range(3))
 
+    def group_edges(self, index: Tensor, num_rows: int) -> EdgeOrder:
+        """The edges grouped by rows that they share, such as the `edge_weight_index` of a convolution.
+
+        Within a row edges keep the order of `by_target`, so sums do not depend on how they were listed.
+
+        Args:
+            index: (edges,) int32 or int64, the row of each edge.
+            num_rows: how many rows there are; some may have no edges.
+
+        Returns:
+            `EdgeOrder`: `index` as given, and the order in which a row's edges are summed.
+
+        Raises:
+            ValueError: an argument of the wrong dtype, shape or device, or an index out of range.
+        """
+        return self._grouped("index", index, "num_rows", _count("num_rows", num_rows))
+
+    def _grouped(self, name: str, index: object, size_name: str, num_rows: int) -> EdgeOrder:
+        index = _integers(name, index, self.device, (self.num_edges,))
+        _in_range(name, index, num_rows, size_name)
+        return EdgeOrder._build(index, _sort(index, self.by_target.order), num_rows)
+
     @property
     def sorted_by_target(self) -> Graph:
         """The same graph with its edges listed in the order of `by_target`; itself if they already are.
@@ -299,7 +321,7 @@ def _integers(name: str, tensor: object, device: torch.device, shape: tuple[int 
         raise ValueError(f"{name}: dtype {tensor.dtype}; it must be torch.int32 or torch.int64")
     fits = len(shape) == tensor.ndim and all(n in (None, m) for n, m in zip(shape, tensor.shape, strict=True))
     if not fits:
-        wanted = ", ".join("edges" if size is None else str(size) for size in shape)
+        wanted = ", ".join("edges" if size is None else str(size) for size in shape) + "," * (len(shape) == 1)
         raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be ({wanted})")
     if tensor.device != device:
         raise ValueError(f"{name}: on {tensor.device}; edge_index is on {device}")

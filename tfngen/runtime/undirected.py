@@ -54,28 +54,25 @@ def pair_edges(
             that has every opposite they are the opposites of `by_target.order`, one by one.
     """
     forward, source, target = by_target.order, by_source.index, by_target.index
-    if not torch.equal(
-        by_target.row_pointers, by_source.row_pointers
-    ):  # as many edges leave a node as reach it
-        return None
+    if not torch.equal(by_target.row_pointers, by_source.row_pointers):
+        return None  # some node has more edges one way than the other
     if not torch.equal(_take(source, forward), _take(target, backward)):
         return None
     if shift_keys is not None and not torch.equal(_take(shift_keys, forward), -_take(shift_keys, backward)):
         return None
 
     # From here on an edge is called by its position in `forward`.
+    position = _inverse(forward)
     edges = torch.arange(forward.shape[0], device=forward.device)
-    opposite = _take(_inverse(forward), backward)
+    opposite = _take(position, backward)
     first = torch.minimum(edges, opposite)
     representatives = (edges == first).nonzero().flatten()
     pair = _take((edges == first).cumsum(0) - 1, first)
-    sizes = 1 + _take((opposite != edges).long(), representatives)
+    sizes = 1 + _take((edges != opposite).long(), representatives)
     row_pointers = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
-    places = _take(row_pointers, pair) + (edges != first)
-    order = _take(forward, _inverse(places))
-    return Undirected(
-        EdgeOrder(_take(pair, _inverse(forward)), order, row_pointers), _take(forward, representatives)
-    )
+    place = _take(row_pointers, pair) + (edges != first)
+    by_pair = EdgeOrder(_take(pair, position), _take(forward, _inverse(place)), row_pointers)
+    return Undirected(by_pair, _take(forward, representatives))
 
 
 def _take(tensor: Tensor, index: Tensor) -> Tensor:
