@@ -17,8 +17,8 @@ class Convolution(nn.Module):
     """L_{acm} = Σ_b Σ C · R_c(|r_ab|) · Y_{m_F}(r_ab) · V_{b c m_I}: filters learnt, directions exact.
 
     Thomas et al., arXiv:1802.08219, §4.1. Every path and channel has its own radial function; one
-    `RadialNetwork` computes them all. Output channels follow from the paths: see
-    `tfngen.runtime.convolution.Convolution`, which this layer owns as `.product`.
+    `RadialNetwork` computes them all, and for both directions of an undirected edge at once. Output channels
+    follow from the paths: see `tfngen.runtime.convolution.Convolution`, which this layer owns as `.product`.
 
     Args:
         irreps_in: the input features.
@@ -67,7 +67,11 @@ class Convolution(nn.Module):
         harmonics = geometry.harmonics
         if self.mean_neighbors is not None:
             harmonics = harmonics * self.mean_neighbors**-0.5  # the smallest factor of the sum
-        return self.product(graph, harmonics, features, self.radial(geometry.distances))
+        if (pairs := geometry.pairs) is None:
+            return self.product(graph, harmonics, features, self.radial(geometry.distances))
+        # |r_ab| = |r_ba|, so all of the derivative by a pair's length may go through one of its edges.
+        weights = self.radial(geometry.distances.index_select(0, pairs.representative))
+        return self.product(graph, harmonics, features, weights, pairs.by_pair)
 
     def extra_repr(self) -> str:
         normalized = "" if self.mean_neighbors is None else f", mean_neighbors={self.mean_neighbors:g}"

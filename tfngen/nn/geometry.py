@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tfngen.runtime.convolution import Kernels
 from tfngen.runtime.graph import Graph
+from tfngen.runtime.undirected import Undirected
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class Geometry:
     """(edges,) |r_ab|, in the unit of the positions."""
     harmonics: Tensor
     """(edges, (LMAX + 1)²) Y(r_ab / |r_ab|), packed by degree; Y_0 only where r_ab = 0."""
+    pairs: Undirected | None = None
+    """Which edges have one distance because they are the two directions of one: layers then compute radial
+    functions once for both. None if the distances are not known to come in pairs."""
 
     @classmethod
     def measure(
@@ -26,7 +30,7 @@ class Geometry:
     ) -> Geometry:
         """Measure the edges; see `Graph.edge_vectors` for the arguments and errors."""
         vectors = graph.edge_vectors(positions, cell)
-        return cls(safe_norm(vectors), kernels.spherical_harmonics(vectors))
+        return cls(safe_norm(vectors), kernels.spherical_harmonics(vectors), graph.undirected)
 
 
 def safe_norm(vectors: Tensor) -> Tensor:

@@ -192,7 +192,7 @@ class RadialNetwork(nn.Module):
             nn.init.zeros_(linear.bias)
 
     def forward(self, distances: Tensor) -> Tensor:
-        """Distances (edges,) → radial weights (edges, out).
+        """Distances (edges,), or one for each pair of opposite edges → radial weights (edges, out).
 
         Raises:
             ValueError: `distances` is not one-dimensional or not of the parameters' dtype.

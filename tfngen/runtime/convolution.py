@@ -14,9 +14,10 @@ from torch import Tensor
 
 from tfngen.irreps import Block, Irrep, Irreps, Path
 from tfngen.runtime import plan
+from tfngen.runtime.edge_weights import edge_weights
 from tfngen.runtime.features import Features, concatenate_channels
 from tfngen.runtime.graph import Graph
-from tfngen.runtime.segments import gather, sum_to_nodes
+from tfngen.runtime.segments import EdgeOrder, gather, sum_to_nodes
 
 PathFilter = Callable[[Path], bool] | Collection[tuple[int, int, int]]
 """Which paths to keep: a predicate, such as ``lambda path: path.even``, or the paths themselves."""
@@ -163,6 +164,7 @@ class Convolution:
         y: Tensor,
         features: Features | Mapping[Any, Tensor],
         weights: Tensor | None = None,
+        edge_weight_index: Tensor | EdgeOrder | None = None,
     ) -> Features:
         """Convolve.
 
@@ -170,7 +172,12 @@ class Convolution:
             graph: edges from sources b to targets a.
             y: (edges, ≥ (l_F,max + 1)²) spherical harmonics of r_ab, packed by degree.
             features: V^(l)_{b c m}, a tensor (nodes, channels, 2l + 1) for each irrep of `irreps_in`.
-            weights: (edges, weight_numel), or (weight_numel,) for all edges alike, or None for ones.
+            weights: (edges, weight_numel), in the order of the paths, or (weight_numel,) for all edges alike,
+                or None for ones; (rows, weight_numel) with `edge_weight_index`.
+            edge_weight_index: (edges,) int32 or int64, the row of `weights` that each edge has, so that
+                edges can share one; gradients are summed over them in a fixed order. An `EdgeOrder` saves
+                finding that order in each call: `graph.undirected.by_pair` gives both directions of an
+                undirected edge one row, `graph.group_edges` any edges. torch.compile needs one of these.
 
         Returns:
             `Features` with `irreps_out`: (nodes, channels, 2l + 1), channels innermost in memory.
@@ -180,11 +187,7 @@ class Convolution:
         """
         features = as_features("features", features, self.irreps_in)
         self._check(graph, y, features, weights)
-        if weights is not None and weights.ndim == 1:
-            weights = weights.expand(graph.num_edges, self.weight_numel)
-
-        if weights is None:
-            weights = y.new_ones(self.weight_numel).expand(graph.num_edges, self.weight_numel)
+        weights = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
         y = y[:, : self._components]
         package = getattr(self.kernels, "_package", None)
         product = self._composed if package is None else self._fused
@@ -257,9 +260,6 @@ class Convolution:
                 f"y: shape {tuple(y.shape)}; it must be ({graph.num_edges}, at least {self._components}), "
                 f"every degree up to that of {self.irreps_filter}"
             )
-        shapes = ((self.weight_numel,), (graph.num_edges, self.weight_numel))
-        if weights is not None and tuple(weights.shape) not in shapes:
-            raise ValueError(f"weights: shape {tuple(weights.shape)}; it must be {shapes[1]} or {shapes[0]}")
         for name, tensor in (("y", y), ("weights", weights)):
             if tensor is not None and tensor.dtype != features.dtype:
                 raise ValueError(f"{name}: dtype {tensor.dtype}; the features are {features.dtype}")

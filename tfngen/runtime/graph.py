@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime.segments import EdgeOrder, gather
+from tfngen.runtime.undirected import Undirected, pair_edges
 
 MAX_SHIFT = 2**20 - 1
 """The largest number of cells an edge may cross along one lattice vector."""
@@ -34,6 +35,8 @@ class Graph:
         by_target: `EdgeOrder` of the edges by (target, source, shift), ties in the order given.
         by_source: `EdgeOrder` of the edges by (source, target, shift), ties in the order given.
         by_graph: the same record for the points, by the graph they belong to.
+        undirected: `Undirected`, the edges two by two, (b → a, shift) with (a → b, −shift), or None where an
+            edge has no such partner.
         is_sorted: whether the edges were given in the order of `by_target`.
 
     Raises:
@@ -81,13 +84,16 @@ class Graph:
 
         # Least significant key first; every sort is stable.
         by_shift = torch.arange(source.shape[0], device=device)
-        if shifts is not None:
-            digits = shifts + MAX_SHIFT
-            by_shift = torch.argsort((digits[:, 0] << 42) + (digits[:, 1] << 21) + digits[:, 2], stable=True)
-        to_target = (target * num_nodes + source)[by_shift]
-        to_source = (source * num_nodes + target)[by_shift]
-        self.by_target = EdgeOrder._build(target, by_shift[torch.argsort(to_target, stable=True)], num_nodes)
-        self.by_source = EdgeOrder._build(source, by_shift[torch.argsort(to_source, stable=True)], num_nodes)
+        keys = None if shifts is None else _shift_keys(shifts)
+        if keys is not None:
+            by_shift = torch.argsort(keys, stable=True)
+        by_target = _sort(target * num_nodes + source, by_shift)
+        backward = by_source = _sort(source * num_nodes + target, by_shift)
+        if keys is not None:
+            backward = _sort(source * num_nodes + target, torch.argsort(-keys, stable=True))
+        self.by_target = EdgeOrder._build(target, by_target, num_nodes)
+        self.by_source = EdgeOrder._build(source, by_source, num_nodes)
+        self.undirected: Undirected | None = pair_edges(self.by_target, self.by_source, keys, backward)
         self.by_graph = EdgeOrder._build(batch, torch.argsort(batch, stable=True), num_graphs)
         self.is_sorted = bool((self.by_target.order.diff() > 0).all())
 
@@ -209,6 +215,28 @@ class Graph:
         shifts = self.shifts.to(positions.dtype)
         return vectors - sum(shifts[:, axis, None] * lattice[:, axis] for axis in range(3))
 
+    def group_edges(self, index: Tensor, num_rows: int) -> EdgeOrder:
+        """The edges grouped by rows that they share, such as the `edge_weight_index` of a convolution.
+
+        Within a row edges keep the order of `by_target`, so sums do not depend on how they were listed.
+
+        Args:
+            index: (edges,) int32 or int64, the row of each edge.
+            num_rows: how many rows there are; some may have no edges.
+
+        Returns:
+            `EdgeOrder`: `index` as given, and the order in which a row's edges are summed.
+
+        Raises:
+            ValueError: an argument of the wrong dtype, shape or device, or an index out of range.
+        """
+        return self._grouped("index", index, "num_rows", _count("num_rows", num_rows))
+
+    def _grouped(self, name: str, index: object, size_name: str, num_rows: int) -> EdgeOrder:
+        index = _integers(name, index, self.device, (self.num_edges,))
+        _in_range(name, index, num_rows, size_name)
+        return EdgeOrder._build(index, _sort(index, self.by_target.order), num_rows)
+
     @property
     def sorted_by_target(self) -> Graph:
         """The same graph with its edges listed in the order of `by_target`; itself if they already are.
@@ -227,6 +255,7 @@ class Graph:
         graph.by_source = EdgeOrder(
             self.source[order], position[self.by_source.order], self.by_source.row_pointers
         )
+        graph.undirected = self.undirected and self.undirected._relisted(order, position)
         graph.shifts = None if self.shifts is None else self.shifts[order]
         graph.is_sorted = True
         return graph
@@ -241,6 +270,7 @@ class Graph:
             order._map(lambda tensor: tensor.to(device))
             for order in (self.by_target, self.by_source, self.by_graph)
         )
+        graph.undirected = self.undirected and self.undirected._map(lambda tensor: tensor.to(device))
         graph.shifts = None if self.shifts is None else self.shifts.to(device)
         graph.cell = None if self.cell is None else self.cell.to(device)
         return graph
@@ -266,6 +296,17 @@ class Graph:
         return zeros if self.cell is None else self.cell.expand(self.num_graphs, 3, 3)
 
 
+def _shift_keys(shifts: Tensor) -> Tensor:
+    """(edges,) int64: one number per shift, in lexicographic order; that of −shift is its negative."""
+    width = 2 * MAX_SHIFT + 2
+    return (shifts[:, 0] * width + shifts[:, 1]) * width + shifts[:, 2]
+
+
+def _sort(keys: Tensor, order: Tensor) -> Tensor:
+    """(edges,) int64: the edges by `keys`, those with equal keys as in `order`."""
+    return order[torch.argsort(keys[order], stable=True)]
+
+
 def _count(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name}: {value!r}; it must be an integer ≥ 0")
@@ -280,7 +321,7 @@ def _integers(name: str, tensor: object, device: torch.device, shape: tuple[int 
         raise ValueError(f"{name}: dtype {tensor.dtype}; it must be torch.int32 or torch.int64")
     fits = len(shape) == tensor.ndim and all(n in (None, m) for n, m in zip(shape, tensor.shape, strict=True))
     if not fits:
-        wanted = ", ".join("edges" if size is None else str(size) for size in shape)
+        wanted = ", ".join("edges" if size is None else str(size) for size in shape) + "," * (len(shape) == 1)
         raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be ({wanted})")
     if tensor.device != device:
         raise ValueError(f"{name}: on {tensor.device}; edge_index is on {device}")
