@@ -19,6 +19,7 @@ ALLOWED = {
     "roles": (set(), set()),
     "files": (set(), set()),
     "spec": (set(), set()),
+    "config": ({"tfngen.spec"}, {"tomllib", "tomli"}),
     "symbolic": (set(), {"sympy", "numpy"}),
     "ir": ({"tfngen.symbolic.surd"}, set()),
     "emit": ({"tfngen.ir", "tfngen.spec", "tfngen.symbolic.surd", "tfngen"}, {"jinja2"}),

@@ -27,7 +27,7 @@ class Workload:
     @property
     def bytes(self) -> int:
         """Each weight read once, each output written once, inputs and filters shared by the paths."""
-        degrees = range(self.kernels.LMAX + 1)
+        degrees = _degrees(self.kernels)
         shared = sum(2 * l + 1 for l in degrees) * (self.channels + 1)
         per_path = sum(1 + 2 * path[2] + 1 for path in self.kernels.PATHS) * self.channels
         return 4 * self.edges * (shared + per_path)
@@ -41,7 +41,7 @@ def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[p
         ImportError: e3nn is not installed.
     """
     kernels, edges, channels = workload.kernels, workload.edges, workload.channels
-    degrees = range(kernels.LMAX + 1)
+    degrees = _degrees(kernels)
     paths = [Path(*path) for path in kernels.PATHS]
     generator = torch.Generator().manual_seed(0)
     y = torch.randn(edges, len(degrees) ** 2, generator=generator)
@@ -80,9 +80,14 @@ def as_json(rows: list[peers.Row], top: machine.Ceiling, workload: Workload) -> 
 
 def _products(kernels: ModuleType, y: Tensor, w: Tensor, *x: Tensor) -> list[Tensor]:
     """Every path's product, one operator each."""
-    filters = y.split([2 * l + 1 for l in range(kernels.LMAX + 1)], dim=1)
+    filters = y.split([2 * l + 1 for l in _degrees(kernels)], dim=1)
     weights = w.split(w.shape[1] // len(kernels.PATHS), dim=1)
     return [
         kernels.tensor_product(path, filters[path[0]], x[path[1]], weight)
         for path, weight in zip(kernels.PATHS, weights, strict=True)
     ]
+
+
+def _degrees(kernels: ModuleType) -> range:
+    """Every degree up to the highest on a path; a package may end at different ones in filter and input."""
+    return range(max(max(path) for path in kernels.PATHS) + 1)

@@ -12,7 +12,10 @@ from tfngen import naming
 from tfngen.emit.blocks import GRAPH, Blocks, path_blocks, path_parameters, point_blocks, point_parameters
 from tfngen.emit.printer import Constant, Printer
 from tfngen.emit.render import render
+from tfngen.emit.specialised import convolution_values
+from tfngen.ir.lower_paths import Coupling
 from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
+from tfngen.irreps import Path
 from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
 
@@ -42,6 +45,7 @@ class Plan:
 
     spec: BuildSpec
     monomials: Mapping[tuple[int, int], Monomials]
+    couplings: Mapping[Path, Sequence[Coupling]]
     harmonics: HarmonicsPlan
     paths: tuple[PathPlan, ...]
 
@@ -177,7 +181,7 @@ def _init(plan: Plan) -> str:
             "targets": ", ".join(spec.targets),
             "dtypes": ", ".join(spec.dtypes),
             "paths": [tuple(each.path) for each in plan.paths],
-            "channels": spec.channels,
+            **convolution_values(spec),
             "path_table": _path_table(plan),
             "provenance": provenance(spec),
             "dtype_names": _tuple(spec.dtypes),
@@ -201,8 +205,8 @@ def _coefficients(plan: Plan) -> str:
                 for key, terms in plan.monomials.items()
             ],
             "couplings": [
-                (tuple(each.path), [(*entry[:3], *_exact(entry[3])) for entry in each.couplings])
-                for each in plan.paths
+                (tuple(path), [(*entry[:3], *_exact(entry[3])) for entry in couplings])
+                for path, couplings in plan.couplings.items()
             ],
         },
     )
@@ -257,12 +261,15 @@ def _operation_table(kernels: Sequence[PlannedKernel], unit: str = "per channel"
 
 
 def _path_table(plan: Plan) -> str:
-    head = ("path", "nonzeros", *(planned.kernel.name for planned in plan.paths[0].kernels))
+    widths = plan.spec.widths
+    roles = [planned.kernel.name for planned in plan.paths[0].kernels]
+    head = ("path", *(["channels"] if plan.spec.convolutions else []), "nonzeros", *roles)
     rows = [
         (
             str(each.path),
+            *([str(widths[each.path])] if plan.spec.convolutions else []),
             str(len(each.couplings)),
-            *(f"{planned.cost.flops(plan.spec.channels)} {planned.strategy}" for planned in each.kernels),
+            *(f"{planned.cost.flops(widths[each.path])} {planned.strategy}" for planned in each.kernels),
         )
         for each in plan.paths
     ]
