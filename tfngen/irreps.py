@@ -150,6 +150,10 @@ class Irreps:
         """How many channels of `irrep` there are, over all blocks."""
         return sum(block.multiplicity for block in self.blocks if block.irrep == irrep)
 
+    def without_widths(self) -> str:
+        """The irreps alone, ``0e+1o``, as filters and outputs are written."""
+        return "+".join(str(block.irrep) for block in self.blocks)
+
     def regroup(self) -> Irreps:
         """One block per irrep, in order of first appearance, empty blocks dropped."""
         order = dict.fromkeys(block.irrep for block in self.blocks if block.multiplicity)

@@ -88,7 +88,7 @@ class ConvolutionSpec:
     @property
     def texts(self) -> tuple[str, str, str]:
         """The irreps as a person writes them: in, filter, out."""
-        return str(self.irreps_in), _without_widths(self.irreps_filter), _without_widths(self.irreps_out)
+        return str(self.irreps_in), self.irreps_filter.without_widths(), self.irreps_out.without_widths()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +255,6 @@ def _read_irreps(name: str, given: Any) -> Irreps:
             f"{name}: got {irreps}, with l = {irreps.lmax}; degrees must be at most {MAX_DEGREE}"
         )
     return irreps
-
-
-def _without_widths(irreps: Irreps) -> str:
-    return "+".join(str(irrep) for _, irrep in irreps)
 
 
 def _importable(name: str) -> bool:

@@ -138,7 +138,8 @@ class Convolution:
         available = {Path(*path) for path in self.kernels.PATHS}
         found = irrep_paths(self.irreps_in, self.irreps_filter, wanted, _kept(available, keep))
         if missing := sorted({each.path for each in found} - available):
-            command = naming.build_command(str(self.irreps_in), str(self.irreps_filter), str(wanted))
+            names = self.irreps_filter.without_widths(), wanted.without_widths()
+            command = naming.build_command(str(self.irreps_in), *names)
             raise ValueError(
                 f"paths: the kernels do not have {', '.join(map(str, missing))}; build them with `{command}`"
             )
