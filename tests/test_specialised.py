@@ -159,9 +159,9 @@ def test_it_is_checked_and_building_it_again_writes_nothing(tmp_path):
     folder = build(spec, tmp_path).written.folder
     assert list(check(folder)) == []
     assert build(spec, tmp_path).written.written == ()
-    kernel = folder / "cpu/float32/convolution_1_2_1.py"
+    kernel = folder / "cpu/float32/path_1_2_1.py"
     kernel.write_text(kernel.read_text(encoding="utf-8").replace("weight * ", "", 1), encoding="utf-8")
-    assert [line.split(":")[0] for line in check(folder)] == ["cpu/float32/convolution_1_2_1.py"]
+    assert [line.split(":")[0] for line in check(folder)] == ["cpu/float32/path_1_2_1.py"]
 
 
 # — the convolutions ————————————————————————————————————————————————————————————————————————————————————————

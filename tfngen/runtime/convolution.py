@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tfngen import irreps as algebra
 from tfngen import naming
-from tfngen.irreps import Block, Irrep, Irreps, Path, irrep_paths, named_once
+from tfngen.irreps import Block, Irrep, Irreps, Path
 from tfngen.roles import Role
 from tfngen.runtime import plan
 from tfngen.runtime.features import Features, concatenate_channels
@@ -109,8 +109,8 @@ class Convolution:
     ) -> None:
         self.kernels = kernels
         self.irreps_in = Irreps.parse(irreps_in).regroup()
-        self.irreps_filter = named_once("irreps_filter", irreps_filter)
-        wanted = named_once("irreps_out", irreps_out)
+        self.irreps_filter = algebra.named_once("irreps_filter", irreps_filter)
+        wanted = algebra.named_once("irreps_out", irreps_out)
         _, input_degrees, output_degrees = zip(*kernels.PATHS, strict=True)
         for name, irreps, top in (
             ("irreps_in", self.irreps_in, max(input_degrees)),
@@ -136,7 +136,7 @@ class Convolution:
     def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
         available = {Path(*path) for path in self.kernels.PATHS}
-        found = irrep_paths(self.irreps_in, self.irreps_filter, wanted, _kept(available, keep))
+        found = algebra.irrep_paths(self.irreps_in, self.irreps_filter, wanted, _kept(available, keep))
         if missing := sorted({each.path for each in found} - available):
             names = self.irreps_filter.without_widths(), wanted.without_widths()
             command = naming.build_command(str(self.irreps_in), *names)
