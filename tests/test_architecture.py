@@ -10,15 +10,23 @@ import pytest
 import tfngen
 
 PACKAGE = Path(tfngen.__file__).parent
-LEAVES = {"tfngen.irreps", "tfngen.naming", "tfngen.roles", "tfngen.files"}  # standard library only
+LEAVES = {
+    "tfngen.irreps",
+    "tfngen.naming",
+    "tfngen.roles",
+    "tfngen.forms",
+    "tfngen.files",
+}  # standard library only
 
 # room: what it may import of tfngen beside itself and the leaves, and which third-party packages
 ALLOWED = {
     "irreps": (set(), set()),
     "naming": ({"tfngen.irreps"}, set()),
     "roles": (set(), set()),
+    "forms": ({"tfngen.roles"}, set()),
     "files": (set(), set()),
     "spec": (set(), set()),
+    "config": ({"tfngen.spec"}, {"tomllib", "tomli"}),
     "symbolic": (set(), {"sympy", "numpy"}),
     "ir": ({"tfngen.symbolic.surd"}, set()),
     "emit": ({"tfngen.ir", "tfngen.spec", "tfngen.symbolic.surd", "tfngen"}, {"jinja2"}),

@@ -106,7 +106,57 @@ def test_build_options_reach_the_package(run, tmp_path):
     }
 
 
+MODEL = """
+dtype = "float32"
+[convolutions.only]
+irreps_in = "8x0e+4x1o"
+irreps_filter = "0e+1o"
+irreps_out = "0e"
+"""
+IRREPS = ("--irreps-in", "8x0e+4x1o", "--irreps-filter", "0e+1o", "--irreps-out", "0e")
+
+
+def test_a_package_for_a_models_irreps(run, tmp_path):
+    code, out, _ = run("build", *IRREPS, "--name", "mine", "--dtype", "float32")
+    assert code == 0
+    assert "2 for interaction" in out
+    spec = json.loads((tmp_path / "generated/mine/manifest.json").read_text())["spec"]
+    assert spec["convolutions"] == {
+        "interaction": {"irreps_in": "8x0e+4x1o", "irreps_filter": "0e+1o", "irreps_out": "0e"}
+    }
+    assert "channels" not in spec
+    assert "0 written" in run("build", *IRREPS, "--name", "mine", "--dtype", "float32")[1]
+    assert run("check", "generated/mine")[0] == 0
+
+
+def test_a_package_from_a_file(run, tmp_path):
+    (tmp_path / "model.toml").write_text(MODEL)
+    code, out, _ = run("build", "--config", "model.toml", "--name", "mine", "--normalization", "norm")
+    assert code == 0
+    assert "2 for only" in out
+    spec = json.loads((tmp_path / "generated/mine/manifest.json").read_text())["spec"]
+    assert (spec["dtypes"], spec["normalization"], spec["lmax"]) == (["float32"], "norm", 1)
+
+
+def test_a_mistake_in_a_file_is_exit_code_2_and_nothing_is_written(run, tmp_path):
+    (tmp_path / "model.toml").write_text(MODEL.replace('irreps_out = "0e"', 'irreps_out = "0o"'))
+    code, _, err = run("build", "--config", "model.toml")
+    assert code == 2
+    assert "convolutions.only.irreps_out: no path leads" in err
+    (tmp_path / "model.toml").write_text(MODEL)
+    code, _, err = run("build", "--config", "model.toml", "--dtype", "float64")
+    assert code == 2
+    assert "dtypes: got ('float64',), but model.toml says ('float32',)" in err
+    assert [each.name for each in tmp_path.iterdir()] == ["model.toml"]
+
+
 MISTAKES = (
+    (("build", "--irreps-in", "8x0e"), "irreps_filter: missing"),
+    (("build", *IRREPS[:-1], "3e"), "irreps_out: no path leads"),
+    (("build", *IRREPS, "--lmax", "3"), "lmax: got 3 beside convolutions"),
+    (("build", *IRREPS, "--channels", "64"), "channels: got 64 beside convolutions"),
+    (("build", *IRREPS[:-1], "zero"), "irreps_out: cannot read 'zero'"),
+    (("build", "--config", "nowhere.toml"), "config: nowhere.toml cannot be read"),
     (("build", "--lmax", "-1"), "lmax: got -1; it must be an integer from 0 to 12"),
     (("build", "--lmax", "13"), "lmax: got 13"),
     (("build", "--lmax", "three"), "--lmax"),

@@ -3,7 +3,7 @@
 import pytest
 
 from tfngen import naming
-from tfngen.irreps import MAX_DEGREE, Block, Irrep, Irreps, Path, enumerate_paths
+from tfngen.irreps import MAX_DEGREE, Block, Irrep, Irreps, Path, enumerate_paths, irrep_paths
 
 SCALAR, VECTOR, AXIAL = Irrep(0, 1), Irrep(1, -1), Irrep(1, 1)
 
@@ -125,6 +125,25 @@ def test_a_path_is_a_tuple_with_names():
     assert str(path) == "(2, 1, 3)"
     assert path.even
     assert not Path(1, 1, 1).even
+
+
+def test_the_paths_of_a_convolution_run_output_by_output():
+    """Within an output input by input, within an input filter by filter; degrees and parities decide."""
+    paths = irrep_paths(*map(Irreps.parse, ("3x0e+2x1o", "0e+1o+2e", "1o+0e")))
+    assert [
+        f"{p.irrep_filter} {p.channels}x{p.irrep_input} {p.irrep_output} {p.input_block} {p.output_block}"
+        for p in paths
+    ] == ["1o 3x0e 1o 0 0", "0e 2x1o 1o 1 0", "2e 2x1o 1o 1 0", "0e 3x0e 0e 0 1", "1o 2x1o 0e 1 1"]
+    assert [each.path for each in paths] == [(1, 0, 1), (0, 1, 1), (2, 1, 1), (0, 0, 0), (1, 1, 0)]
+    kept = irrep_paths(*map(Irreps.parse, ("3x0e+2x1o", "0e+1o", "0e")), keep=lambda path: path.l_filter)
+    assert [each.path for each in kept] == [(1, 1, 0)]
+
+
+def test_an_output_that_no_path_reaches_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^irreps_out: no path leads from 1x0e by 1x1o to 0e; reachable: 1x1o"
+    ):
+        irrep_paths(*map(Irreps.parse, ("1x0e", "1o", "1o+0e")))
 
 
 # — names ——————————————————————————————————————————————————————————————————————————————————————————————————

@@ -51,9 +51,9 @@ class BuildReport:
     @property
     def operations(self) -> tuple[int, int]:
         """Flops per edge of all four roles of all paths: of the plain sums, and of what was printed."""
-        channels = self.spec.channels
-        kernels = [planned for each in self.plan.paths for planned in each.kernels]
-        return sum(k.plain.flops(channels) for k in kernels), sum(k.cost.flops(channels) for k in kernels)
+        widths = self.spec.widths
+        kernels = [(planned, widths[each.path]) for each in self.plan.paths for planned in each.kernels]
+        return sum(k.plain.flops(c) for k, c in kernels), sum(k.cost.flops(c) for k, c in kernels)
 
 
 def build(spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None) -> BuildReport:
@@ -82,12 +82,15 @@ def build(spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None) 
 
 
 def derive(spec: BuildSpec, progress: Progress = lambda *_: None) -> Tables:
-    """Every exact coefficient up to `spec.lmax`."""
+    """Every exact coefficient of the paths of `spec` and of its harmonics."""
     degrees, norm = range(spec.lmax + 1), spec.normalization
+    # From these the runtime composes the harmonics' third derivative, whether or not they have kernels.
+    gradient_paths = {Path(1, l - 1, l) for l in degrees[1:]}
+    paths = sorted(gradient_paths.union(spec.paths))
     couplings = {}
-    for done, path in enumerate(spec.paths, start=1):
+    for done, path in enumerate(paths, start=1):
         couplings[path] = _couplings(path)
-        progress("derive", done, len(spec.paths))
+        progress("derive", done, len(paths))
     return Tables(
         monomials={(l, m): harmonics.harmonic(l, m, norm).terms for l in degrees for m in range(-l, l + 1)},
         gradients={
@@ -101,11 +104,12 @@ def derive(spec: BuildSpec, progress: Progress = lambda *_: None) -> Tables:
 def make_plan(spec: BuildSpec, tables: Tables, progress: Progress = lambda *_: None) -> Plan:
     """The cheapest form of every kernel."""
     paths: list[PathPlan] = []
-    for done, (path, couplings) in enumerate(tables.couplings.items(), start=1):
-        paths.append(plan_path(path, couplings, spec.strategy, spec.channels))
-        progress("plan", done, len(tables.couplings))
+    widths = spec.widths
+    for done, (path, channels) in enumerate(widths.items(), start=1):
+        paths.append(plan_path(path, tables.couplings[path], spec.strategy, channels))
+        progress("plan", done, len(widths))
     spherical: HarmonicsPlan = plan_harmonics(spec.lmax, spec.normalization, tables.gradients.__getitem__)
-    return Plan(spec, tables.monomials, spherical, tuple(paths))
+    return Plan(spec, tables.monomials, tables.couplings, spherical, tuple(paths))
 
 
 def sources(plan: Plan) -> dict[str, str]:
@@ -124,7 +128,7 @@ def path_text(degrees: tuple[int, int, int], dtype: str, strategy: str, channels
     if min(path) < 0 or not path.allowed:
         raise ValueError(f"path: got {path}; it must satisfy |l_F − l_I| ≤ l_O ≤ l_F + l_I with degrees ≥ 0")
     spec = BuildSpec(max(path), dtypes=(dtype,), strategy=strategy, channels=channels)
-    plan = plan_path(path, _couplings(path), spec.strategy, spec.channels)
+    plan = plan_path(path, _couplings(path), spec.strategy, channels)
     return path_source(plan, spec, dtype)
 
 

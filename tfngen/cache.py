@@ -22,28 +22,41 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "tfngen"
 
 
-def load(lmax: int = 3, *, path: str | os.PathLike[str] | None = None, **options: Any) -> ModuleType:
-    """The generated package for `lmax`, built into the user's cache the first time it is asked for.
+def load(
+    lmax: int | None = None,
+    *,
+    path: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> ModuleType:
+    """A generated package, built into the user's cache the first time it is asked for.
 
     Args:
-        lmax: the highest degree, 0 to 12.
+        lmax: the highest degree, 0 to 12, for every path up to it; 3 unless a model says which it needs.
         path: load the package in this folder instead, and build nothing.
-        options: the other attributes of `tfngen.spec.BuildSpec`, such as ``normalization="norm"``.
+        config: a TOML file that names a model's convolutions; see `tfngen.config.specification`.
+        options: ``irreps_in``, ``irreps_filter`` and ``irreps_out``, for the paths of one convolution, and
+            the other attributes of `tfngen.spec.BuildSpec`, such as ``normalization="norm"``.
 
     Returns:
-        The module: ``spherical_harmonics``, ``tensor_product``, ``Convolution``, ``PATHS``, ….
+        The module: ``spherical_harmonics``, ``tensor_product``, ``Convolution``, ``PATHS``, …, and for
+        convolutions ``convolution`` and ``CONVOLUTIONS``.
 
     Raises:
         ValueError: an option is not what `BuildSpec` wants, or `path` holds no generated package.
     """
+    if lmax is not None:
+        options["lmax"] = lmax
     if path is not None:
+        if config is not None:
+            options["config"] = config
         if options:
             raise ValueError(f"path: {path} is built already; {', '.join(options)} cannot be changed")
         return import_package(Path(path))
-    from tfngen.spec import BuildSpec
+    from tfngen.config import specification
 
     try:
-        spec = BuildSpec(lmax, **options)
+        spec = specification(config, options)
     except TypeError as error:
         raise ValueError(f"load: {error}") from None
     folder = cache_folder() / _digest(repr(sorted(spec.to_json().items())))
@@ -81,9 +94,9 @@ def _digest(request: str) -> str:
 
     text = sha256(f"{tfngen.__version__} {request}".encode())
     package = Path(tfngen.__file__).parent
-    generator = [package / room for room in ("symbolic", "ir", "emit")]
-    for folder in (*generator, template_folder()):
-        for file in sorted(folder.rglob("*.py*")):
-            if file.suffix in (".py", ".jinja"):
-                text.update(file.read_bytes())
+    generator = [package / f"{name}.py" for name in ("build", "forms", "irreps", "naming", "roles", "spec")]
+    for folder in (*(package / room for room in ("symbolic", "ir", "emit")), template_folder()):
+        generator += (file for file in sorted(folder.rglob("*.py*")) if file.suffix in (".py", ".jinja"))
+    for file in generator:
+        text.update(file.read_bytes())
     return text.hexdigest()[:16]

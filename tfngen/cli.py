@@ -85,32 +85,63 @@ def _root(
 
 @app.command()
 def build(
-    lmax: Lmax = 3,
-    target: Annotated[Target, typer.Option(help="What the kernels run on.")] = Target.cpu,
-    dtype: Annotated[list[Dtype] | None, typer.Option(help="Precision; repeat for several.")] = None,
+    lmax: Annotated[
+        int | None, typer.Option("--lmax", "-l", help="Every path up to this degree, 0 to 12; 3 by default.")
+    ] = None,
+    irreps_in: Annotated[str | None, typer.Option(help="Or only the paths from these irreps,")] = None,
+    irreps_filter: Annotated[str | None, typer.Option(help="by these filters,")] = None,
+    irreps_out: Annotated[str | None, typer.Option(help="to these.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with these options, and with [convolutions.NAME] tables.")
+    ] = None,
+    target: Annotated[Target | None, typer.Option(help="What the kernels run on; cpu by default.")] = None,
+    dtype: Annotated[
+        list[Dtype] | None, typer.Option(help="Precision; repeat for several. Both by default.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder to put the package in.")] = Path("generated"),
-    name: Annotated[str, typer.Option(help="The package's name; tfn_l3 for lmax 3 by default.")] = "",
-    normalization: Norm = Normalization.component,
-    strategy: Way = Strategy.auto,
-    channels: Channels = 32,
+    name: Annotated[
+        str | None, typer.Option(help="The package's name; tfn_l3 for lmax 3 by default.")
+    ] = None,
+    normalization: Annotated[
+        Normalization | None, typer.Option(help="Of the spherical harmonics; component by default.")
+    ] = None,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(help="How products are computed; auto, the default, counts and takes the cheapest."),
+    ] = None,
+    channels: Annotated[
+        int | None,
+        typer.Option(
+            help="The number of channels at which auto counts, 32 by default; irreps have their own."
+        ),
+    ] = None,
     precompile: Annotated[bool, typer.Option("--precompile", help="Compile every kernel now.")] = False,
 ) -> None:
-    """Write the package for all degrees up to LMAX.
+    """Write the package for all degrees up to LMAX, or for a model's own irreps.
 
     Example: `tfngen build --lmax 3 --target cpu`, then `from generated import tfn_l3`.
+
+    Example: `tfngen build --irreps-in 128x0e+64x1o --irreps-filter 0e+1o+2e --irreps-out 0e+1o --name model`.
+
+    Example: `tfngen build --config model.toml`.
     """
     from tfngen import build as pipeline
-    from tfngen.spec import DTYPES, TARGETS, BuildSpec
+    from tfngen.config import specification
+    from tfngen.spec import TARGETS
 
-    spec = BuildSpec(
-        lmax,
-        targets=TARGETS if target is Target.all else (target.value,),
-        dtypes=tuple(each.value for each in dtype) if dtype else DTYPES,
-        normalization=normalization.value,
-        name=name,
-        strategy=strategy.value,
-        channels=channels,
-    )
+    options = {
+        "lmax": lmax,
+        "irreps_in": irreps_in,
+        "irreps_filter": irreps_filter,
+        "irreps_out": irreps_out,
+        "targets": None if target is None else TARGETS if target is Target.all else (target.value,),
+        "dtypes": tuple(each.value for each in dtype) if dtype else None,
+        "name": name,
+        "normalization": normalization and normalization.value,
+        "strategy": strategy and strategy.value,
+        "channels": channels,
+    }
+    spec = specification(config, {key: value for key, value in options.items() if value is not None})
     with console.progress() as advance:
         report = pipeline.build(spec, out, advance)
     console.print_build(report)

@@ -58,11 +58,13 @@ def print_build(report: BuildReport) -> None:
     table.add_column(style="dim")
     table.add_column(highlight=False)
     table.add_row("package", str(written.folder))
-    table.add_row("paths", f"{len(report.plan.paths)} up to l = {report.spec.lmax}")
+    names = [name for name, _ in report.spec.convolutions]
+    extent = f"for {', '.join(names)}" if names else f"up to l = {report.spec.lmax}"
+    table.add_row("paths", f"{len(report.plan.paths)} {extent}")
     table.add_row("nonzeros", f"{report.nonzeros:,}")
     table.add_row(
         "operations",
-        f"{before:,} → {after:,} per edge, all kernels at {report.spec.channels} channels "
+        f"{before:,} → {after:,} per edge, all kernels at {report.spec.channels or 'their own'} channels "
         f"({before / max(after, 1):.2f}× fewer)",
     )
     table.add_row(
@@ -76,7 +78,7 @@ def print_build(report: BuildReport) -> None:
 
 def print_paths(plan: Plan, as_json: bool) -> None:
     """The path table."""
-    channels = plan.spec.channels
+    channels = plan.spec.widths[plan.paths[0].path]
     rows = [
         {
             "path": list(each.path),

@@ -2,9 +2,9 @@
 
     T = Σ_edges Σ C · filter[edge] · input[source] · weight[edge] · grad[target]
 
-is linear in each of its four slots (`tfngen.roles`). A `Form` is a kernel that returns derivatives of T by one
-or more slots; those "along tangents" return them for the derivative of T in the direction of the tangents of
-filter, input and weight. Together they are a convolution, its gradient and the gradient of that:
+is linear in each of its four slots (`tfngen.roles`). A `Form` is a kernel that returns derivatives of T by
+one or more slots; those "along tangents" return them for ΔT, the derivative of T in the direction of the
+tangents of filter, input and weight. Together they are a convolution, its gradient and the gradient of that:
 
     output                       ∂T/∂grad, the convolution itself
     d_input, d_filter, d_weight  its gradient, one at a time

@@ -7,7 +7,7 @@ code's runtime and the torch modules can all speak of the same `Irrep` without i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -150,6 +150,10 @@ class Irreps:
         """How many channels of `irrep` there are, over all blocks."""
         return sum(block.multiplicity for block in self.blocks if block.irrep == irrep)
 
+    def without_widths(self) -> str:
+        """The irreps alone, ``0e+1o``, as filters and outputs are written."""
+        return "+".join(str(block.irrep) for block in self.blocks)
+
     def regroup(self) -> Irreps:
         """One block per irrep, in order of first appearance, empty blocks dropped."""
         order = dict.fromkeys(block.irrep for block in self.blocks if block.multiplicity)
@@ -169,6 +173,91 @@ class Irreps:
 
     def __str__(self) -> str:
         return "+".join(map(str, self.blocks))
+
+
+class IrrepPath(NamedTuple):
+    """One path of a convolution: the irreps it couples, and where these stand in the convolution's irreps."""
+
+    irrep_filter: Irrep
+    irrep_input: Irrep
+    irrep_output: Irrep
+    channels: int
+    """The channels of the input irrep, each coupled on its own ('uvu')."""
+    input_block: int
+    output_block: int
+
+    @property
+    def path(self) -> Path:
+        """The degrees (l_F, l_I, l_O), which are all a kernel knows."""
+        return Path(self.irrep_filter.l, self.irrep_input.l, self.irrep_output.l)
+
+
+def couplings(irreps_in: Irreps, irreps_filter: Irreps) -> Iterator[tuple[int, Irrep, Irrep]]:
+    """Every (position in irreps_in, filter irrep, output irrep) that degrees and parities allow.
+
+    Raises:
+        ValueError: a filter whose parity is neither natural nor even.
+    """
+    natural = all(irrep.p == (-1) ** irrep.l for _, irrep in irreps_filter)
+    if not natural and any(irrep.p != 1 for _, irrep in irreps_filter):
+        raise ValueError(
+            f"irreps_filter: {irreps_filter}; spherical harmonics have parity (−1)^l, as in 0e+1o+2e; "
+            "to ignore parity make every irrep even, as in 0e+1e+2e"
+        )
+    for position, (_, irrep_input) in enumerate(irreps_in):
+        for _, irrep_filter in irreps_filter:
+            for irrep_output in irrep_filter * irrep_input:
+                yield position, irrep_filter, irrep_output
+
+
+def irrep_paths(
+    irreps_in: Irreps,
+    irreps_filter: Irreps,
+    irreps_out: Irreps,
+    keep: Callable[[Path], bool] = lambda _: True,
+) -> tuple[IrrepPath, ...]:
+    """The paths of a convolution: output by output, within one input by input, within one filter by filter.
+
+    Args:
+        irreps_in: each irrep once, with its channels.
+        irreps_filter: each irrep once.
+        irreps_out: each irrep once.
+        keep: which paths to keep, all by default.
+
+    Raises:
+        ValueError: an output no path reaches, or a filter whose parity is neither natural nor even.
+    """
+    found = [
+        IrrepPath(irrep_filter, irreps_in.blocks[at].irrep, output, irreps_in.blocks[at].multiplicity, at, -1)
+        for at, irrep_filter, output in couplings(irreps_in, irreps_filter)
+    ]
+    found = [each for each in found if keep(each.path)]
+    reached = {each.irrep_output for each in found}
+    for _, irrep in irreps_out:
+        if irrep not in reached:
+            reachable = Irreps(tuple(Block(1, each) for each in dict.fromkeys(p.irrep_output for p in found)))
+            raise ValueError(
+                f"irreps_out: no path leads from {irreps_in} by {irreps_filter} to {irrep}; "
+                f"reachable: {reachable or 'nothing'}"
+            )
+    return tuple(
+        each._replace(output_block=block)
+        for block, (_, irrep) in enumerate(irreps_out)
+        for each in found
+        if each.irrep_output == irrep
+    )
+
+
+def named_once(name: str, irreps: Irreps | str) -> Irreps:
+    """`irreps`, of which each is to be named once and with one channel.
+
+    Raises:
+        ValueError: naming the argument `name`.
+    """
+    parsed = Irreps.parse(irreps)
+    if any(block.multiplicity != 1 for block in parsed) or len(parsed.regroup()) != len(parsed):
+        raise ValueError(f"{name}: {parsed}; name each irrep once and without a width, as in 0e+1o")
+    return parsed
 
 
 def _blocks(pairs: Iterable[Block | tuple[int, str | Irrep]]) -> tuple[Block, ...]:

@@ -40,5 +40,15 @@ def package(lmax: int) -> str:
     return f"tfn_l{lmax}"
 
 
+def specialised_package(lmax: int, digest: str) -> str:
+    """The name of a package made for certain convolutions when none is given: ``tfn_l3_5e7a91c0``."""
+    return f"{package(lmax)}_{digest[:8]}"
+
+
+def build_command(irreps_in: str, irreps_filter: str, irreps_out: str) -> str:
+    """The command that builds a package for one convolution."""
+    return f"tfngen build --irreps-in {irreps_in} --irreps-filter {irreps_filter} --irreps-out {irreps_out}"
+
+
 RUNTIME_INTERFACE = 1
 """The agreement between generated code and `tfngen.runtime`; raised when either changes how it calls."""

@@ -15,8 +15,13 @@ TEMPLATES = sorted(
 )
 
 
-@pytest.fixture(scope="module")
-def given() -> dict[str, dict]:
+SPECIALISED = {"a": {"irreps_in": "4x0e+4x1e", "irreps_filter": "0e+1e", "irreps_out": "0e+1e"}}
+
+
+@pytest.fixture(
+    scope="module", params=[BuildSpec(1), BuildSpec(convolutions=SPECIALISED)], ids=["all", "some"]
+)
+def given(request) -> dict[str, dict]:
     """What a build hands to each template, the last time it does."""
     handed: dict[str, dict] = {}
 
@@ -26,8 +31,7 @@ def given() -> dict[str, dict]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "render", spy)
-        spec = BuildSpec(1)
-        sources.package_sources(make_plan(spec, derive(spec)))
+        sources.package_sources(make_plan(request.param, derive(request.param)))
     return handed
 
 

@@ -7,7 +7,8 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 from tfngen import Features, Graph, Irreps
-from tfngen.roles import SLOTS, Role
+from tfngen.forms import FORM, TANGENT
+from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
 from tfngen.runtime import plan
 
 CASES = {
@@ -70,38 +71,99 @@ def test_first_and_second_derivatives(tfn_l2, name):
     assert gradgradcheck(function, small, **fast)
 
 
-def operator_arguments(tfn_l2, role):
+OPERATORS = {
+    **{role.value: role.operands for role in Role},
+    "backward": SLOTS,
+    "double_backward": FORM["double_backward"].operands,
+}
+
+
+def operator_arguments(tfn_l2, name, sharing):
+    """What the operator `name` is called with: a package, a plan, random operands and a graph."""
     convolution, graph, *_ = case(tfn_l2, "parity", nodes=3, edges=5)
     widths, _ = plan.decode(convolution._numbers)
     generator = torch.Generator().manual_seed(1)
-    slots = {
-        slot: torch.randn(
-            3 if slot in ("input", "grad") else 5,
-            getattr(widths, slot),
-            dtype=torch.float64,
-            generator=generator,
-            requires_grad=True,
+    shared = graph.group_edges(torch.tensor([1, 0, 1, 1, 0]), 2)
+    rows = {"filter": 5, "input": 3, "weight": 2 if sharing else 5, "grad": 3}
+    operands = [
+        torch.randn(
+            rows[slot], getattr(widths, slot), dtype=torch.float64, generator=generator, requires_grad=True
         )
-        for slot in SLOTS
-    }
+        for slot in (operand.removesuffix(TANGENT) for operand in OPERATORS[name])
+    ]
     orders = [t for by in (graph.by_target, graph.by_source) for t in (by.order, by.row_pointers)]
-    operands = [slots[slot] for slot in role.operands]
-    fixed = [graph.source, graph.target, *orders]
+    weight_rows = [shared.index, shared.order, shared.row_pointers] if sharing else [None] * 3
+    fixed = [graph.source, graph.target, *orders, *weight_rows]
     return tfn_l2._package.fingerprint, convolution._numbers, operands, fixed
 
 
-@pytest.mark.parametrize("role", list(Role), ids=str)
-def test_every_role_over_a_graph_passes_opcheck_and_is_differentiable_three_times(tfn_l2, role):
-    tfn_l2.spherical_harmonics(torch.zeros(1, 3))
-    package, numbers, operands, fixed = operator_arguments(tfn_l2, role)
-    operator = getattr(torch.ops.tfngen, f"convolution_{role.value}")
+@pytest.mark.parametrize("sharing", [False, True], ids=["own weights", "shared weights"])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_every_operator_over_a_graph_passes_opcheck_and_is_differentiable_three_times(tfn_l2, name, sharing):
+    import tfngen.runtime.convolution_operators  # noqa: F401 (registers them)
+
+    package, numbers, operands, fixed = operator_arguments(tfn_l2, name, sharing)
+    operator = getattr(torch.ops.tfngen, f"convolution_{name}")
     torch.library.opcheck(operator.default, (package, numbers, *operands, *fixed))
 
     def gradient(*arguments):
-        value = operator(package, numbers, *arguments, *fixed)
-        return torch.autograd.grad(value.square().sum(), arguments, create_graph=True)
+        values = operator(package, numbers, *arguments, *fixed)
+        values = values if isinstance(values, tuple | list) else [values]
+        return torch.autograd.grad(sum(v.square().sum() for v in values), arguments, create_graph=True)
 
     assert gradgradcheck(gradient, operands, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", ["every path", "parity"])
+def test_backward_and_double_backward_are_what_the_roles_add_up_to(tfn_l2, name):
+    """One pass over the edges gives what autograd composes of the four roles."""
+    from tfngen.runtime.convolution_operators import convolve
+
+    convolution, graph, y, features, weights = case(tfn_l2, name)
+    packed = torch.cat([each.transpose(1, 2).flatten(1) for each in features.values()], dim=1)
+    orders = [t for by in (graph.by_target, graph.by_source) for t in (by.order, by.row_pointers)]
+    tensors = [graph.source, graph.target, *orders, None, None, None]
+    call = tfn_l2._package.fingerprint, convolution._numbers
+    generator = torch.Generator().manual_seed(2)
+    slots = {"filter": y, "input": packed, "weight": weights}
+    slots["grad"] = torch.randn(9, convolution.irreps_out.dim, dtype=y.dtype, generator=generator)
+    tangents = {
+        slot: torch.randn(each.shape, dtype=y.dtype, generator=generator) for slot, each in slots.items()
+    }
+
+    def role(slot, moved=None):
+        operands = [tangents[s] if s == moved else slots[s] for s in ROLE_OF_SLOT[slot].operands]
+        return convolve(ROLE_OF_SLOT[slot].value, *call, operands, tensors)
+
+    backward = convolve("backward", *call, list(slots.values()), tensors)
+    for slot, result in zip(SLOTS, backward, strict=False):
+        assert torch.allclose(result, role(slot), rtol=1e-12, atol=1e-12)
+    operands = [*slots.values(), *(tangents[slot] for slot in SLOTS[:3])]
+    twice = convolve("double_backward", *call, operands, tensors)
+    for slot, result in zip(SLOTS, twice, strict=True):
+        wanted = sum(role(slot, moved) for moved in SLOTS[:3] if moved != slot)
+        assert torch.allclose(result, wanted, rtol=1e-12, atol=1e-12)
+
+
+def test_a_node_with_more_edges_than_a_tile_sums_them_all(tfn_l2):
+    """100,000 edges into one node, and out of one: summed piece by piece, in a fixed order."""
+    convolution, *_ = case(tfn_l2, "one scalar")
+    for sources, targets in (
+        (torch.arange(100_000) % 7, torch.ones(100_000)),
+        (torch.ones(100_000), torch.arange(100_000) % 7),
+    ):
+        graph = Graph(torch.stack([sources, targets]).long(), 7)
+        generator = torch.Generator().manual_seed(3)
+        y, weights = (torch.rand(100_000, 1, dtype=torch.float64, generator=generator) for _ in range(2))
+        x = torch.rand(7, 1, 1, dtype=torch.float64, generator=generator, requires_grad=True)
+        (out,) = tensors(convolution(graph, y, {"0e": x}, weights))
+        wanted = torch.zeros(7, 1, 1, dtype=torch.float64).index_add(
+            0, graph.target, y[:, :, None] * weights[:, :, None] * x[graph.source]
+        )
+        assert torch.allclose(out, wanted, rtol=1e-12)
+        cotangent = torch.rand(7, 1, 1, dtype=torch.float64, generator=generator)
+        gradients = [torch.autograd.grad(each, x, cotangent)[0] for each in (out, wanted)]
+        assert torch.allclose(*gradients, rtol=1e-12)
 
 
 def test_results_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2):
@@ -128,19 +190,13 @@ def test_results_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2):
 
 
 def test_threads_share_edges_and_not_nodes():
-    """One node with most of the edges: the split follows the row pointers."""
-    from tfngen.runtime.cpu import threads
+    """One node with most of the edges: the parts follow the row pointers."""
+    from tfngen.runtime.cpu.threads import parts_of
 
-    seen = []
     pointers = torch.tensor([0, 90, 92, 94, 96, 98, 100])
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        run = lambda first, last: seen.append((first, last))  # noqa: E731
-        threads.parallel_for(run, 6, 10 * threads.MIN_WORK, (), pointers)
-    finally:
-        torch.set_num_threads(before)
-    assert sorted(seen) == [(0, 1), (1, 6)]
+    assert parts_of(pointers, 1) == [0, 6]
+    assert parts_of(pointers, 2) == [0, 1, 6]
+    assert parts_of(pointers, 4) == [0, 1, 1, 1, 6]
 
 
 @pytest.mark.parametrize(("nodes", "edges"), [(4, 0), (1, 1), (1, 7)])

@@ -27,8 +27,8 @@ class Workload:
     @property
     def bytes(self) -> int:
         """Each weight read once, each output written once, inputs and filters shared by the paths."""
-        degrees = range(self.kernels.LMAX + 1)
-        shared = sum(2 * l + 1 for l in degrees) * (self.channels + 1)
+        inputs = sum(2 * l + 1 for l in _input_degrees(self.kernels))
+        shared = (self.kernels.LMAX + 1) ** 2 + inputs * self.channels
         per_path = sum(1 + 2 * path[2] + 1 for path in self.kernels.PATHS) * self.channels
         return 4 * self.edges * (shared + per_path)
 
@@ -41,19 +41,19 @@ def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[p
         ImportError: e3nn is not installed.
     """
     kernels, edges, channels = workload.kernels, workload.edges, workload.channels
-    degrees = range(kernels.LMAX + 1)
+    filters, inputs = range(kernels.LMAX + 1), _input_degrees(kernels)
     paths = [Path(*path) for path in kernels.PATHS]
     generator = torch.Generator().manual_seed(0)
-    y = torch.randn(edges, len(degrees) ** 2, generator=generator)
-    x = [torch.randn(edges, 2 * l + 1, channels, generator=generator).transpose(1, 2) for l in degrees]
+    y = torch.randn(edges, len(filters) ** 2, generator=generator)
+    x = [torch.randn(edges, 2 * l + 1, channels, generator=generator).transpose(1, 2) for l in inputs]
     w = torch.randn(edges, len(paths) * channels, generator=generator)
     packed = torch.cat([value.reshape(edges, -1) for value in x], dim=1)
 
     peer = peers.e3nn_product(
-        "+".join(f"{channels}x{l}e" for l in degrees),
-        "+".join(f"1x{l}e" for l in degrees),
+        "+".join(f"{channels}x{l}e" for l in inputs),
+        "+".join(f"1x{l}e" for l in filters),
         [(channels, Irrep(path.l_output)) for path in paths],
-        [(path.l_input, path.l_filter) for path in paths],
+        [(inputs.index(path.l_input), path.l_filter) for path in paths],
     )
     contenders = {
         "tfngen": (partial(_products, kernels), (y, w, *x)),
@@ -82,7 +82,13 @@ def _products(kernels: ModuleType, y: Tensor, w: Tensor, *x: Tensor) -> list[Ten
     """Every path's product, one operator each."""
     filters = y.split([2 * l + 1 for l in range(kernels.LMAX + 1)], dim=1)
     weights = w.split(w.shape[1] // len(kernels.PATHS), dim=1)
+    inputs = dict(zip(_input_degrees(kernels), x, strict=True))
     return [
-        kernels.tensor_product(path, filters[path[0]], x[path[1]], weight)
+        kernels.tensor_product(path, filters[path[0]], inputs[path[1]], weight)
         for path, weight in zip(kernels.PATHS, weights, strict=True)
     ]
+
+
+def _input_degrees(kernels: ModuleType) -> list[int]:
+    """The degrees of inputs that a path takes: not all of them where a package was made for a model."""
+    return sorted({path[1] for path in kernels.PATHS})

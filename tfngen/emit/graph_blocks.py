@@ -41,11 +41,15 @@ class GraphBlocks:
         return "\n".join(getattr(self, each.name) for each in fields(self))
 
     @property
-    def tile(self) -> tuple[str, ...]:
-        """The fields of the tile that the pieces use, as they name them."""
-        used = set(re.findall(r"\w+", self.text)) | {"first", "last", "edge_pointers"}
-        used |= {"edges"} if self.couplings else set()
-        return tuple(name for name in (each.name.lower() for each in Tile) if name in used)
+    def tile(self) -> tuple[tuple[str, str], ...]:
+        """The fields of the tile that the pieces use, as they name them and as `Tile` does."""
+        always = {"first", "last", "edge_pointers"} | ({"edges"} if self.couplings else set())
+        names = ((each.name.lower(), each.name) for each in Tile)
+        return tuple(pair for pair in names if pair[0] in always or self.mentions(pair[0]))
+
+    def mentions(self, name: str) -> bool:
+        """Whether the pieces, or the frame around them, use `name`."""
+        return name == "channels" or bool(re.search(rf"\b{name}\b", self.text))
 
 
 def graph_blocks(kernel: Kernel, printer: Printer) -> GraphBlocks:
@@ -103,7 +107,9 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     coming = ["coming_at = load_index(neighbor_rows, edge + AHEAD) + channel"]
     for operand in kernel.inputs:
         if operand.name in form.gathered:
-            coming += [f"fetch({operand.array}, {places.coming(operand, at)})" for at in range(len(operand.symbols))]
+            coming += [
+                f"fetch({operand.array}, {places.coming(operand, at)})" for at in range(len(operand.symbols))
+            ]
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
         start=indented(start, EDGE),

@@ -10,11 +10,14 @@ from typing import Any
 import tfngen
 from tfngen import naming
 from tfngen.emit.blocks import Blocks, called, path_blocks, path_parameters, point_blocks, point_parameters
-from tfngen.emit.graph_blocks import graph_blocks
-from tfngen.emit.printer import Constant, Printer
+from tfngen.emit.graph_blocks import GraphBlocks, graph_blocks
+from tfngen.emit.printer import MAX_LINE, Constant, Printer
 from tfngen.emit.render import render
-from tfngen.forms import FORM
+from tfngen.emit.specialised import convolution_values
+from tfngen.forms import FORM, Form
+from tfngen.ir.lower_paths import Coupling
 from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
+from tfngen.irreps import Path
 from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
 
@@ -47,6 +50,7 @@ class Plan:
 
     spec: BuildSpec
     monomials: Mapping[tuple[int, int], Monomials]
+    couplings: Mapping[Path, Sequence[Coupling]]
     harmonics: HarmonicsPlan
     paths: tuple[PathPlan, ...]
 
@@ -118,7 +122,7 @@ def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
     """The module with the path's kernels over a graph: gather, product and scatter in one pass."""
     printer = Printer()
     printed = [(planned, graph_blocks(planned.kernel, printer)) for planned in plan.graph_kernels]
-    tile = {field.upper() for _, blocks in printed for field in blocks.tile}
+    tile = {field for _, blocks in printed for _, field in blocks.tile}
     calls = frozenset().union(*(called(blocks.text) for _, blocks in printed))
     strides = {name for name in ("AHEAD", "EDGE_STRIDE") if any(name in b.text for _, b in printed)}
     frame = {"LANES", "active_lanes", "kernel", "load_index", "load_indices"}
@@ -129,20 +133,33 @@ def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
             "dtype": dtype,
             "operation_table": _operation_table(plan.graph_kernels),
             "provenance": provenance(spec),
-            "imports": sorted(frame | tile | calls | strides | ({"constant"} if printer.constants else set())),
+            "imports": sorted(
+                frame | tile | calls | strides | ({"constant"} if printer.constants else set()),
+                key=lambda name: (not name.isupper(), name.lower()),
+            ),
             "constants": [_definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": planned.kernel.name,
                     "formula": GRAPH_FORMULAS[planned.kernel.name],
                     "sums_only": FORM[planned.kernel.name].sums_only,
-                    "arguments": FORM[planned.kernel.name].arguments,
+                    "arguments": _unpacking(FORM[planned.kernel.name], blocks),
                     "blocks": blocks,
                 }
                 for planned, blocks in printed
             ],
         },
     )
+
+
+def _unpacking(form: Form, blocks: GraphBlocks) -> str:
+    """The line, or lines, that name a call's arguments; those a path has no use for with a leading _."""
+    names = [name if blocks.mentions(name) else f"_{name}" for name in form.arguments]
+    line = f"    {', '.join(names)} = load_indices(call, {len(names)})"
+    if len(line) <= MAX_LINE:
+        return line
+    rows = [f"        {', '.join(names[at : at + 6])}," for at in range(0, len(names), 6)]
+    return "\n".join(("    (", *rows, f"    ) = load_indices(call, {len(names)})"))
 
 
 def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
@@ -187,7 +204,7 @@ def _init(plan: Plan) -> str:
             "targets": ", ".join(spec.targets),
             "dtypes": ", ".join(spec.dtypes),
             "paths": [tuple(each.path) for each in plan.paths],
-            "channels": spec.channels,
+            **convolution_values(spec),
             "path_table": _path_table(plan),
             "provenance": provenance(spec),
             "dtype_names": _tuple(spec.dtypes),
@@ -211,8 +228,8 @@ def _coefficients(plan: Plan) -> str:
                 for key, terms in plan.monomials.items()
             ],
             "couplings": [
-                (tuple(each.path), [(*entry[:3], *_exact(entry[3])) for entry in each.couplings])
-                for each in plan.paths
+                (tuple(path), [(*entry[:3], *_exact(entry[3])) for entry in couplings])
+                for path, couplings in plan.couplings.items()
             ],
         },
     )
@@ -267,12 +284,15 @@ def _operation_table(kernels: Sequence[PlannedKernel], unit: str = "per channel"
 
 
 def _path_table(plan: Plan) -> str:
-    head = ("path", "nonzeros", *(planned.kernel.name for planned in plan.paths[0].kernels))
+    widths = plan.spec.widths
+    roles = [planned.kernel.name for planned in plan.paths[0].kernels]
+    head = ("path", *(["channels"] if plan.spec.convolutions else []), "nonzeros", *roles)
     rows = [
         (
             str(each.path),
+            *([str(widths[each.path])] if plan.spec.convolutions else []),
             str(len(each.couplings)),
-            *(f"{planned.cost.flops(plan.spec.channels)} {planned.strategy}" for planned in each.kernels),
+            *(f"{planned.cost.flops(widths[each.path])} {planned.strategy}" for planned in each.kernels),
         )
         for each in plan.paths
     ]

@@ -1,4 +1,4 @@
-"""Write down the kernels of a path over a graph (`tfngen.forms`): one product for each coefficient and operand.
+"""Write down the kernels of a path over a graph (`tfngen.forms`): a product for each coefficient and operand.
 
 Where input and weight only occur as their product, its change along their tangents is computed once.
 """
@@ -13,6 +13,7 @@ from tfngen.ir.lower_paths import Coupling
 from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
 from tfngen.irreps import Path
 from tfngen.symbolic.surd import Surd
+
 
 def lower_convolution(path: Path, couplings: Iterable[Coupling], form: Form) -> Kernel:
     """The kernel of `form` for `path`, one product for each nonzero coefficient and operand."""
@@ -68,7 +69,8 @@ class _Products:
                 terms.append(Term(coefficient, (product, tangents["filter"])))
             return terms
         return [
-            Term(coefficient, tuple({**symbols, each: tangent}.values())) for each, tangent in tangents.items()
+            Term(coefficient, tuple({**symbols, each: tangent}.values()))
+            for each, tangent in tangents.items()
         ]
 
     def _symbol(self, name: str, index: dict[str, int]) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from tfngen import irreps as algebra
+from tfngen import naming
 from tfngen.irreps import Block, Irrep, Irreps, Path
 from tfngen.runtime import plan
 from tfngen.runtime.edge_weights import edge_weights
@@ -94,7 +96,7 @@ class Convolution:
         weight_numel: Σ channels over the paths.
 
     Raises:
-        ValueError: a degree above the kernels' LMAX, an output no path reaches, an unknown path.
+        ValueError: a degree the kernels do not reach, an output no path reaches, a path without kernels.
     """
 
     def __init__(
@@ -107,17 +109,18 @@ class Convolution:
     ) -> None:
         self.kernels = kernels
         self.irreps_in = Irreps.parse(irreps_in).regroup()
-        self.irreps_filter = _single("irreps_filter", irreps_filter)
-        wanted = _single("irreps_out", irreps_out)
-        for name, irreps in (
-            ("irreps_in", self.irreps_in),
-            ("irreps_filter", self.irreps_filter),
-            ("irreps_out", wanted),
+        self.irreps_filter = algebra.named_once("irreps_filter", irreps_filter)
+        wanted = algebra.named_once("irreps_out", irreps_out)
+        _, input_degrees, output_degrees = zip(*kernels.PATHS, strict=True)
+        for name, irreps, top in (
+            ("irreps_in", self.irreps_in, max(input_degrees)),
+            ("irreps_filter", self.irreps_filter, kernels.LMAX),
+            ("irreps_out", wanted, max(output_degrees)),
         ):
             if not irreps.blocks:
                 raise ValueError(f"{name}: empty; a convolution needs at least one irrep")
-            if irreps.lmax > kernels.LMAX:
-                raise ValueError(f"{name}: {irreps} has l = {irreps.lmax}; the kernels end at {kernels.LMAX}")
+            if irreps.lmax > top:
+                raise ValueError(f"{name}: {irreps} has l = {irreps.lmax}; the kernels end at {top}")
         self._filter_widths = [2 * l + 1 for l in range(self.irreps_filter.lmax + 1)]
         self._components = sum(self._filter_widths)
         self.paths = self._planned(wanted, paths)
@@ -132,30 +135,26 @@ class Convolution:
 
     def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
-        found = list(couplings(self.kernels, self.irreps_in, self.irreps_filter, keep))
-        planned: list[ConvolutionPath] = []
+        available = {Path(*path) for path in self.kernels.PATHS}
+        found = algebra.irrep_paths(self.irreps_in, self.irreps_filter, wanted, _kept(available, keep))
+        if missing := sorted({each.path for each in found} - available):
+            names = self.irreps_filter.without_widths(), wanted.without_widths()
+            command = naming.build_command(str(self.irreps_in), *names)
+            raise ValueError(
+                f"paths: the kernels do not have {', '.join(map(str, missing))}; build them with `{command}`"
+            )
         weight_offset = 0
-        for output_block, (_, irrep_output) in enumerate(wanted):
-            output_offset = 0
-            for input_block, irrep_filter, candidate in found:
-                if candidate != irrep_output:
-                    continue
-                channels, irrep_input = self.irreps_in.blocks[input_block]
-                path = Path(irrep_filter.l, irrep_input.l, irrep_output.l)
-                planned.append(
-                    ConvolutionPath(
-                        path, irrep_filter, irrep_input, irrep_output, channels,
-                        input_block, output_block, weight_offset, output_offset,
-                    )
-                )  # fmt: skip
-                weight_offset += channels
-                output_offset += channels
-            if not output_offset:
-                reachable = Irreps(tuple(Block(1, irrep) for irrep in dict.fromkeys(c for *_, c in found)))
-                raise ValueError(
-                    f"irreps_out: no path leads from {self.irreps_in} by {self.irreps_filter} to "
-                    f"{irrep_output}; reachable: {reachable or 'nothing'}"
+        output_offsets = [0] * len(wanted)
+        planned: list[ConvolutionPath] = []
+        for each in found:
+            planned.append(
+                ConvolutionPath(
+                    each.path, *each, weight_offset=weight_offset,
+                    output_offset=output_offsets[each.output_block],
                 )
+            )  # fmt: skip
+            weight_offset += each.channels
+            output_offsets[each.output_block] += each.channels
         return tuple(planned)
 
     def __call__(
@@ -187,15 +186,17 @@ class Convolution:
         """
         features = as_features("features", features, self.irreps_in)
         self._check(graph, y, features, weights)
-        weights = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
+        rows, order = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
         y = y[:, : self._components]
         package = getattr(self.kernels, "_package", None)
         product = self._composed if package is None else self._fused
-        return product(graph, y, features, weights)
+        return product(graph, y, features, rows, order)
 
-    def _fused(self, graph: Graph, y: Tensor, features: Features, weights: Tensor) -> Features:
-        """One pass over the edges per path, and nothing per edge and channel in memory."""
-        from tfngen.runtime.operators import convolve
+    def _fused(
+        self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
+    ) -> Features:
+        """One pass over the edges for all paths, and nothing per edge and channel in memory."""
+        from tfngen.runtime.convolution_operators import convolve
 
         packed = torch.cat([features[irrep].transpose(1, 2).flatten(1) for _, irrep in self.irreps_in], dim=1)
         edges = (graph.source, graph.target)
@@ -203,7 +204,8 @@ class Convolution:
         package = self.kernels._package
         package.check_tensor("features", packed, y)
         operands = (y, packed, weights)
-        tensors = (*edges, *orders, None, None, None)
+        sharing = (None,) * 3 if order is None else (order.index, order.order, order.row_pointers)
+        tensors = (*edges, *orders, *sharing)
         sums = convolve("output", package.fingerprint, self._numbers, operands, tensors)
         blocks = sums.split([block.dim for block in self.irreps_out], dim=1)
         return Features._of(
@@ -214,8 +216,11 @@ class Convolution:
             ],
         )
 
-    def _composed(self, graph: Graph, y: Tensor, features: Features, weights: Tensor) -> Features:
+    def _composed(
+        self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
+    ) -> Features:
         """Gather, product and scatter, path by path: what `_fused` is compared with, for any kernels."""
+        weights = weights if order is None else gather(weights, order)
         inputs = [
             gather(features[irrep].transpose(1, 2), graph.by_source).transpose(1, 2)
             for _, irrep in self.irreps_in
@@ -233,7 +238,7 @@ class Convolution:
             [irrep for _, irrep in self.irreps_out], [concatenate_channels(tensors) for tensors in outputs]
         )
 
-    def _encoded(self) -> list[int]:
+    def _encoded(self) -> tuple[int, ...]:
         """The convolution in the numbers its operator takes: where each path's parts begin in packed rows."""
         inputs = list(accumulate((block.dim for block in self.irreps_in), initial=0))
         outputs = list(accumulate((block.dim for block in self.irreps_out), initial=0))
@@ -303,19 +308,12 @@ def couplings(
     Raises:
         ValueError: a filter whose parity is neither natural nor even, or a path the kernels do not have.
     """
-    natural = all(irrep.p == (-1) ** irrep.l for _, irrep in irreps_filter)
-    if not natural and any(irrep.p != 1 for _, irrep in irreps_filter):
-        raise ValueError(
-            f"irreps_filter: {irreps_filter}; spherical harmonics have parity (−1)^l, as in 0e+1o+2e; "
-            "to ignore parity make every irrep even, as in 0e+1e+2e"
-        )
     available = {Path(*path) for path in kernels.PATHS}
     kept = _kept(available, keep)
-    for position, (_, irrep_input) in enumerate(irreps_in):
-        for _, irrep_filter in irreps_filter:
-            for irrep_output in irrep_filter * irrep_input:
-                if Path(irrep_filter.l, irrep_input.l, irrep_output.l) in kept:
-                    yield position, irrep_filter, irrep_output
+    for position, irrep_filter, irrep_output in algebra.couplings(irreps_in, irreps_filter):
+        path = Path(irrep_filter.l, irreps_in.blocks[position].irrep.l, irrep_output.l)
+        if path in available and kept(path):
+            yield position, irrep_filter, irrep_output
 
 
 def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Irreps) -> Features:
@@ -334,20 +332,12 @@ def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Ir
     return features
 
 
-def _kept(available: set[Path], keep: PathFilter | None) -> set[Path]:
+def _kept(available: set[Path], keep: PathFilter | None) -> Callable[[Path], bool]:
     if keep is None:
-        return available
+        return lambda _: True
     if callable(keep):
-        return {path for path in available if keep(path)}
+        return keep
     wanted = {Path(*path) for path in keep}
     if unknown := wanted - available:
         raise ValueError(f"paths: {', '.join(map(str, sorted(unknown)))} not among the kernels' paths")
-    return wanted
-
-
-def _single(name: str, irreps: Irreps | str) -> Irreps:
-    """Irreps named once and with one channel each."""
-    parsed = Irreps.parse(irreps)
-    if any(block.multiplicity != 1 for block in parsed) or len(parsed.regroup()) != len(parsed):
-        raise ValueError(f"{name}: {parsed}; name each irrep once and without a width, as in 0e+1o")
-    return parsed
+    return wanted.__contains__

@@ -1,17 +1,18 @@
-"""The weights of a convolution, edge by edge: the one place that knows in which ways edges share them."""
+"""The weights of a convolution: the one place that knows in which ways edges share them."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from tfngen.runtime.graph import Graph
-from tfngen.runtime.segments import EdgeOrder, gather
+from tfngen.runtime.segments import EdgeOrder
 
 
 def edge_weights(
     graph: Graph, weights: Tensor | None, edge_weight_index: Tensor | EdgeOrder | None, width: int, y: Tensor
-) -> Tensor:
-    """A row of weights for each edge, differentiable to every order, gradients summed in a fixed order.
+) -> tuple[Tensor, EdgeOrder | None]:
+    """Rows of weights, and which of them each edge has.
 
     Args:
         graph: the edges.
@@ -22,7 +23,8 @@ def edge_weights(
         y: a tensor of the dtype and device that ones would have.
 
     Returns:
-        (edges, width).
+        (rows, width), and the edges of each row in the order in which its gradient is summed; None where
+        every edge has a row of its own.
 
     Raises:
         ValueError: a wrong shape, dtype or device, or an index out of range.
@@ -33,7 +35,7 @@ def edge_weights(
             weights = y.new_ones(width)
         if tuple(weights.shape) not in shapes:
             raise ValueError(f"weights: shape {tuple(weights.shape)}; it must be {shapes[1]} or {shapes[0]}")
-        return weights.expand(graph.num_edges, width)
+        return (weights, None) if weights.ndim == 2 else (weights[None], _one_row(graph))
 
     if weights is None:
         raise ValueError("edge_weight_index: given without weights; it says which row of them an edge has")
@@ -47,7 +49,14 @@ def edge_weights(
         edge_weight_index = graph._grouped(
             "edge_weight_index", edge_weight_index, "weights.shape[0]", weights.shape[0]
         )
-    return gather(weights, edge_weight_index)
+    return weights, edge_weight_index
+
+
+def _one_row(graph: Graph) -> EdgeOrder:
+    """All edges in the order of their targets, which does not depend on how they were listed."""
+    edges = graph.num_edges
+    pointers = torch.tensor([0, edges], device=graph.device)
+    return EdgeOrder(torch.zeros_like(graph.source), graph.by_target.order, pointers)
 
 
 def _check_order(graph: Graph, weights: Tensor, order: EdgeOrder) -> None:

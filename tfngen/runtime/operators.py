@@ -1,41 +1,36 @@
-"""Every torch operator of tfngen: schema, implementation, fake implementation, derivative.
+"""The torch operators of tfngen: schema, implementation, fake implementation, derivative.
 
 ``tfngen::output``, ``d_input``, ``d_filter`` and ``d_weight`` are the four partial derivatives of the form T
 of a path (`tfngen.roles`). T is linear in each slot, so the derivative of any of them by one of its operands
 is again one of the four, with the cotangent in the slot that was missing: autograd closes to every order.
-
-``tfngen::convolution_output`` and its three siblings are the same over a whole graph and all paths at once:
-no message per edge exists in memory, and each row is summed by one thread in one order. Where several
-derivatives are wanted, ``convolution_backward`` computes them in one pass, ``convolution_double_backward`` those
-of that in two; the third order is composed of the four.
 
 ``tfngen::spherical_harmonics`` and its ``_vjp`` and ``_vjp_vjp`` are generated too; beyond those the
 derivative is composed of the harmonics themselves, since the gradient of a solid harmonic is a sum of
 harmonics one degree lower.
 
 ``tfngen::gather_rows`` and ``tfngen::sum_rows`` are each other's transposes.
+
+Those over a graph are in `tfngen.runtime.convolution_operators`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tfngen.forms import FORM, TANGENT, Form
-from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
+from tfngen.roles import ROLE_OF_SLOT, Role
 from tfngen.runtime.backend import backend
 from tfngen.runtime.layout import channels_first_empty, channels_innermost
-from tfngen.runtime.plan import Edges, Rows, Widths, check_convolution
 from tfngen.runtime.solid import composed_vjp
 
 _OPTIONAL = ("weight",)
 _library = torch.library.Library("tfngen", "DEF")
 
 
-def _register(
+def register(
     name: str,
     schema: str,
     implementation: Callable[..., Any],
@@ -99,182 +94,23 @@ def _register_role(role: Role) -> None:
         return None, None, *gradients
 
     schema = f"(str package, int[] path, {arguments}) -> Tensor"
-    _register(role.value, schema, implementation, fake, backward, setup_context)
+    register(role.value, schema, implementation, fake, backward, setup_context)
 
 
-def _rows_contiguous(tensor: Tensor) -> Tensor:
+def rows_contiguous(tensor: Tensor) -> Tensor:
     """The tensor with components (or channels) side by side; rows may be apart, or all the same."""
     return tensor if tensor.stride(-1) == 1 or tensor.shape[-1] == 1 else tensor.contiguous()
 
 
 _LAYOUT = {
-    "filter": _rows_contiguous,
-    "weight": _rows_contiguous,
+    "filter": rows_contiguous,
+    "weight": rows_contiguous,
     "input": channels_innermost,
     "grad": channels_innermost,
 }
 
 for _role in Role:
     _register_role(_role)
-
-
-# ── convolutions over graphs ────────────────────────────────────────────────────────────────────────────
-
-GRAPH_TENSORS = ("sources", "targets", "target_order", "target_pointers", "source_order", "source_pointers")
-WEIGHT_TENSORS = ("weight_index", "weight_order", "weight_pointers")
-"""Which row of weights each edge has, and the edges of each row; None where every edge has its own."""
-BACKWARD, DOUBLE_BACKWARD, D_GRAD = FORM["backward"], FORM["double_backward"], FORM["d_grad"]
-
-
-def convolve(
-    name: str, package: str, plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor | None]
-) -> Any:
-    """Call ``tfngen::convolution_name``; `graph` is `GRAPH_TENSORS` and then `WEIGHT_TENSORS`."""
-    return getattr(torch.ops.tfngen, f"convolution_{name}").default(package, plan, *operands, *graph)
-
-
-def _convolution_results(
-    form: Form, plan: Sequence[int], operands: Mapping[str, Tensor], graph: Sequence[Tensor | None]
-) -> dict[str, Tensor]:
-    """Empty tensors for what `form` returns."""
-    widths = dict(zip(Widths._fields, plan, strict=False))
-    sources, _, _, pointers, _, _, _, _, weight_pointers = graph
-    assert sources is not None
-    assert pointers is not None
-    edges, nodes = sources.shape[0], pointers.shape[0] - 1
-    weight_rows = edges if weight_pointers is None else weight_pointers.shape[0] - 1
-    rows = {"filter": edges, "input": nodes, "weight": weight_rows, "grad": nodes}
-    anyone = next(iter(operands.values()))
-    return {
-        name: anyone.new_empty(rows[slot], widths[slot])
-        for slot, name in zip(form.by, form.results, strict=True)
-    }
-
-
-def _run_convolution(
-    form: Form, package: str, plan: Sequence[int], operands: dict[str, Tensor], graph: Sequence[Tensor | None]
-) -> dict[str, Tensor]:
-    """Compute what `form` returns, by name."""
-    check_convolution(plan, operands, graph)
-    results = _convolution_results(form, plan, operands, graph)
-    shared_rows = 0 if graph[8] is None else graph[8].shape[0] - 1
-    edges = Edges(*graph[:2], Rows(*graph[2:4]), Rows(*graph[4:6]), graph[6], shared_rows)
-    laid_out = {
-        name: _rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
-        for name, tensor in operands.items()
-    }
-    if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
-        laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
-    run = backend(edges.sources.device)
-    if edges.weight_index is None or "d_weight" not in results:
-        run.convolution(package, form, tuple(plan), laid_out, edges, results)
-        return results
-    shared, edge_rows = results["d_weight"], edges.count
-    by_edge = shared.new_empty(edge_rows, shared.shape[1])
-    run.convolution(package, form, tuple(plan), laid_out, edges, {**results, "d_weight": by_edge})
-    run.sum_rows(by_edge, graph[7], graph[8], shared)
-    return results
-
-
-def _register_convolution(
-    name: str, forms: Sequence[Form], backward: Callable[[Any, list[Tensor], list[Tensor]], list[Tensor | None]]
-) -> None:
-    """Register ``convolution_name``, which returns what all of `forms` return.
-
-    `backward` makes gradients, operand by operand, of the context, the saved operands and the cotangents.
-    """
-    operands = forms[0].operands
-    count = len(operands)
-
-    def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
-        named = dict(zip(operands, tensors, strict=False))
-        return _as_output(
-            [t for f in forms for t in _convolution_results(f, plan, named, tensors[count:]).values()]
-        )
-
-    def implementation(package: str, plan: Sequence[int], *tensors: Any) -> Any:
-        named, results = dict(zip(operands, tensors, strict=False)), []
-        for form in forms:
-            taken = {name: named[name] for name in form.operands}
-            results += _run_convolution(form, package, plan, taken, tensors[count:]).values()
-        return _as_output(results)
-
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.package, ctx.plan, *tensors = inputs
-        ctx.save_for_backward(*tensors)
-
-    def vjp(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
-        saved = list(ctx.saved_tensors)
-        ctx.graph = saved[count:]
-        gradients = backward(ctx, saved[:count], list(cotangents))
-        return None, None, *gradients, *[None] * (len(saved) - count)
-
-    taken = [f"Tensor {each}" for each in (*operands, *GRAPH_TENSORS)]
-    taken += [f"Tensor? {each}" for each in WEIGHT_TENSORS]
-    returned = ", ".join("Tensor" for form in forms for _ in form.results)
-    returned = f"({returned})" if "," in returned else returned
-    schema = f"(str package, int[] plan, {', '.join(taken)}) -> {returned}"
-    _register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context)
-
-
-def _as_output(tensors: list[Tensor]) -> Any:
-    return tensors[0] if len(tensors) == 1 else tuple(tensors)
-
-
-def _register_role_over_graph(role: Role) -> None:
-    """The sum of T over edges and paths is one form too, so its four roles close like those of a path."""
-
-    def backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
-        slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangents[0]}
-        needed = ctx.needs_input_grad[2:5]
-        if role is Role.OUTPUT and sum(needed) > 1:
-            return list(convolve("backward", ctx.package, ctx.plan, [slots[s] for s in SLOTS], ctx.graph))
-        gradients: list[Tensor | None] = []
-        for slot, wanted in zip(role.operands, needed, strict=True):
-            derivative = ROLE_OF_SLOT[slot]
-            others = [slots[each] for each in derivative.operands]
-            call = (derivative.value, ctx.package, ctx.plan, others, ctx.graph)
-            gradients.append(convolve(*call) if wanted else None)
-        return gradients
-
-    _register_convolution(role.value, (FORM[role.value],), backward)
-
-
-def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
-    return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.graph))
-
-
-def _backward_of_double_backward(
-    ctx: Any, operands: list[Tensor], cotangents: list[Tensor]
-) -> list[Tensor | None]:
-    """The third derivative, through the four roles, which are differentiable in their turn."""
-    higher = torch.is_grad_enabled()
-    with torch.enable_grad():
-        leaves = [_differentiable(tensor) for tensor in operands]
-        values = dict(zip(DOUBLE_BACKWARD.operands, leaves, strict=True))
-        results = [
-            sum(
-                convolve(
-                    ROLE_OF_SLOT[slot].value,
-                    ctx.package,
-                    ctx.plan,
-                    [values[s + TANGENT if s == moved else s] for s in ROLE_OF_SLOT[slot].operands],
-                    ctx.graph,
-                )
-                for moved in BACKWARD.by
-                if moved != slot
-            )
-            for slot in (*BACKWARD.by, "grad")
-        ]
-        return list(
-            torch.autograd.grad(results, leaves, cotangents, create_graph=higher, materialize_grads=True)
-        )
-
-
-for _role in Role:
-    _register_role_over_graph(_role)
-_register_convolution("backward", (BACKWARD,), _backward_of_backward)
-_register_convolution("double_backward", (DOUBLE_BACKWARD, D_GRAD), _backward_of_double_backward)
 
 
 # ── spherical harmonics ─────────────────────────────────────────────────────────────────────────────────
@@ -337,7 +173,7 @@ def _vjp_vjp_backward(ctx: Any, d_vectors: Tensor, d_grads: Tensor) -> tuple[Any
     """The third derivative, composed of operators that are differentiable in their turn."""
     higher = torch.is_grad_enabled()
     with torch.enable_grad():
-        operands = [_differentiable(tensor) for tensor in ctx.saved_tensors]
+        operands = [differentiable(tensor) for tensor in ctx.saved_tensors]
         vectors, grads, tangents = operands
         value = composed_vjp(ctx.package, ctx.width, vectors, grads)
         second = torch.autograd.grad(value, (vectors, grads), tangents, create_graph=True)
@@ -346,12 +182,12 @@ def _vjp_vjp_backward(ctx: Any, d_vectors: Tensor, d_grads: Tensor) -> tuple[Any
     return None, None, *gradients
 
 
-def _differentiable(tensor: Tensor) -> Tensor:
+def differentiable(tensor: Tensor) -> Tensor:
     """`tensor` under a name of its own, so that differentiating by it sees no path through other operands."""
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()
 
 
-_register(
+register(
     "spherical_harmonics",
     "(str package, int width, Tensor vectors) -> Tensor",
     _harmonics,
@@ -359,7 +195,7 @@ _register(
     _harmonics_backward,
     _harmonics_context,
 )
-_register(
+register(
     "spherical_harmonics_vjp",
     "(str package, int width, Tensor vectors, Tensor grads) -> Tensor",
     _vjp,
@@ -367,7 +203,7 @@ _register(
     _vjp_backward,
     _harmonics_context,
 )
-_register(
+register(
     "spherical_harmonics_vjp_vjp",
     "(str package, int width, Tensor vectors, Tensor grads, Tensor tangents) -> (Tensor, Tensor)",
     _vjp_vjp,
@@ -413,5 +249,5 @@ def _sum_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
 
 
 _ROWS = "(Tensor values, Tensor index, Tensor order, Tensor row_pointers) -> Tensor"
-_register("gather_rows", _ROWS, _gather, _gather_fake, _gather_backward, _rows_context)
-_register("sum_rows", _ROWS, _sum, _sum_fake, _sum_backward, _rows_context)
+register("gather_rows", _ROWS, _gather, _gather_fake, _gather_backward, _rows_context)
+register("sum_rows", _ROWS, _sum, _sum_fake, _sum_backward, _rows_context)

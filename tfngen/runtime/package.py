@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from tfngen import naming
-from tfngen.irreps import Path
+from tfngen.irreps import MAX_DEGREE, Path, enumerate_paths
 from tfngen.runtime import registry
 
 if TYPE_CHECKING:
     from tfngen.irreps import Irreps
-    from tfngen.runtime.convolution import Convolution, PathFilter
+    from tfngen.runtime.convolution import Convolution as PointConvolution
+    from tfngen.runtime.convolution import PathFilter
 
 
 class Package:
@@ -35,6 +37,7 @@ class Package:
         targets: tuple[str, ...],
         fingerprint: str,
         interface: int,
+        convolutions: Mapping[str, tuple[str, str, str]] | None = None,
     ) -> None:
         if interface != naming.RUNTIME_INTERFACE:
             raise ImportError(
@@ -46,6 +49,7 @@ class Package:
         self.paths = frozenset(paths)
         self.dtypes = {getattr(torch, name): name for name in dtypes}
         self.fingerprint = fingerprint
+        self.convolutions = dict(convolutions or {})
         registry.register(fingerprint, home)
 
     def spherical_harmonics(self, r: Tensor) -> Tensor:
@@ -111,23 +115,42 @@ class Package:
         irreps_filter: Irreps | str,
         irreps_out: Irreps | str,
         paths: PathFilter | None = None,
-    ) -> Convolution:
+    ) -> PointConvolution:
         """Gather, product and scatter over every path the irreps allow; see `runtime.Convolution`."""
         from tfngen.runtime.convolution import Convolution
 
         return Convolution(sys.modules[self.home], irreps_in, irreps_filter, irreps_out, paths)
+
+    def convolution(self, name: str | None = None, paths: PathFilter | None = None) -> PointConvolution:
+        """One of the CONVOLUTIONS this package was built for.
+
+        Args:
+            name: which; needed only where there are several.
+            paths: the paths to keep, all by default.
+
+        Raises:
+            ValueError: no convolution has this name.
+        """
+        names = tuple(self.convolutions)
+        if name is None and len(names) == 1:
+            (name,) = names
+        if name not in self.convolutions:
+            raise ValueError(f"name: got {name!r}; it must be one of {', '.join(map(repr, names))}")
+        return self.Convolution(*self.convolutions[name], paths)
 
     def _check_path(self, path: Any) -> Path:
         try:
             known = tuple(path) in self.paths
         except TypeError:
             known = False
-        if not known:
-            raise ValueError(
-                f"path: got {path!r}; it must be a triple (l_F, l_I, l_O) with degrees up to {self.lmax} and "
-                "|l_F − l_I| ≤ l_O ≤ l_F + l_I"
-            )
-        return Path(*path)
+        if known:
+            return Path(*path)
+        if self.convolutions:
+            raise ValueError(f"path: got {path!r}; it must be one of {self.home}.PATHS{_hint(path)}")
+        raise ValueError(
+            f"path: got {path!r}; it must be a triple (l_F, l_I, l_O) with degrees up to {self.lmax} and "
+            "|l_F − l_I| ≤ l_O ≤ l_F + l_I"
+        )
 
     def check_tensor(self, name: str, tensor: Any, like: Tensor) -> None:
         """`tensor` is one, of a dtype there are kernels for, and matches the others."""
@@ -150,6 +173,14 @@ class Package:
                 f"{name}: got shape {tuple(tensor.shape)}; it must have {rank} axes (edges, channels, 2l+1)"
             )
         return tensor.shape
+
+
+def _hint(path: Any) -> str:
+    """How to build a path that some other package could have."""
+    if not isinstance(path, tuple) or path not in enumerate_paths(MAX_DEGREE):
+        return ""
+    l_filter, l_input, l_output = path
+    return f"; build it with `{naming.build_command(f'{l_input}e', f'{l_filter}e', f'{l_output}e')}`"
 
 
 def _check_shape(name: str, tensor: Tensor, wanted: tuple[int, ...]) -> None:

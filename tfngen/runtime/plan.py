@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from tfngen.forms import TANGENT
 from tfngen.irreps import Path
 
 
@@ -50,9 +48,9 @@ class Widths(NamedTuple):
     grad: int
 
 
-def encode(widths: Widths, paths: Sequence[PackedPath]) -> list[int]:
+def encode(widths: Widths, paths: Sequence[PackedPath]) -> tuple[int, ...]:
     """A convolution as integers, which is what an operator's schema can carry."""
-    return [*widths, *(number for path in paths for number in path)]
+    return (*widths, *(number for path in paths for number in path))
 
 
 @lru_cache(maxsize=256)
@@ -70,58 +68,9 @@ class Rows(NamedTuple):
     row_pointers: Tensor
 
 
-def check_convolution(
-    plan: Sequence[int], operands: Mapping[str, Tensor], graph: Sequence[Tensor | None]
-) -> None:
-    """Raise ValueError unless shapes, dtypes and devices fit: what indices hold is checked as they are used."""
-    widths, _ = decode(tuple(plan))
-    for name, tensor in zip(_GRAPH, graph, strict=True):
-        if tensor is None:
-            continue
-        if tensor.dtype != torch.int64 or tensor.dim() != 1 or not tensor.is_contiguous():
-            raise ValueError(
-                f"{name}: {tensor.dtype} of shape {tuple(tensor.shape)}; it must be contiguous int64, one axis"
-            )
-    sources, targets, target_order, target_pointers, source_order, source_pointers, index, order, rows = graph
-    assert sources is not None and target_pointers is not None and source_pointers is not None
-    edges, nodes = sources.shape[0], target_pointers.shape[0] - 1
-    for name, tensor in zip(_GRAPH, graph, strict=True):
-        if tensor is None or name == "weight_pointers":
-            continue
-        wanted = nodes + 1 if name.endswith("pointers") else edges
-        if tensor.shape[0] != wanted or nodes < 0:
-            raise ValueError(f"{name}: {tensor.shape[0]} entries; it must have {wanted}")
-    if (index is None) != (order is None) or (index is None) != (rows is None):
-        raise ValueError("weight_index: it comes with weight_order and weight_pointers, or not at all")
-    weight_rows = edges if rows is None else rows.shape[0] - 1
-    shapes = {
-        "filter": (edges, widths.filter),
-        "input": (nodes, widths.input),
-        "weight": (weight_rows, widths.weight),
-        "grad": (nodes, widths.grad),
-    }
-    anyone = next(iter(operands.values()))
-    for name, tensor in operands.items():
-        wanted_shape = shapes[name.removesuffix(TANGENT)]
-        if tuple(tensor.shape) != wanted_shape:
-            raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be {wanted_shape}")
-        if tensor.dtype != anyone.dtype or tensor.device != sources.device:
-            raise ValueError(
-                f"{name}: {tensor.dtype} on {tensor.device}; it must be {anyone.dtype} on {sources.device}"
-            )
-
-
-_GRAPH = (
-    "sources",
-    "targets",
-    "target_order",
-    "target_pointers",
-    "source_order",
-    "source_pointers",
-    "weight_index",
-    "weight_order",
-    "weight_pointers",
-)
+GRAPH_TENSORS = ("sources", "targets", "target_order", "target_pointers", "source_order", "source_pointers")
+WEIGHT_TENSORS = ("weight_index", "weight_order", "weight_pointers")
+"""Which row of weights each edge has, and the edges of each row; None where every edge has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +83,21 @@ class Edges:
     by_source: Rows
     weight_index: Tensor | None = None
     """The row of weights of each edge; None where every edge has its own."""
-    shared_rows: int = 0
-    """How many rows of weights there are, where edges share them."""
+    by_weight: Rows | None = None
+    """The edges of each row of weights, where they share them."""
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor | None]) -> Edges:
+        """`GRAPH_TENSORS` and then `WEIGHT_TENSORS`, under the names they have here."""
+        sources, targets, *orders = tensors
+        by_target, by_source, by_weight = Rows(*orders[:2]), Rows(*orders[2:4]), Rows(*orders[5:])
+        index = orders[4]
+        return cls(sources, targets, by_target, by_source, index, None if index is None else by_weight)
 
     @property
     def weight_rows(self) -> int:
         """How many rows of weights there are."""
-        return self.count if self.weight_index is None else self.shared_rows
+        return self.count if self.by_weight is None else self.by_weight.row_pointers.shape[0] - 1
 
     @property
     def count(self) -> int:

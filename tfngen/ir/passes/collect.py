@@ -1,4 +1,4 @@
-"""Bracket what multiplies the same component of an operand: Σ M · weight · grad becomes weight · Σ M · grad."""
+"""Bracket what multiplies one component of an operand: Σ M · weight · grad becomes weight · Σ M · grad."""
 
 from __future__ import annotations
 

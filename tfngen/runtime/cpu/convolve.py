@@ -33,7 +33,7 @@ def convolution(
     """Fill `results` with what `form` returns, summed over a graph and all paths of `plan`.
 
     Operands and results are rows: (nodes or edges, all components of all paths' irreps, side by side), each
-    irrep's channels innermost. Rows of nodes are contiguous; an operand and its tangent have the same strides.
+    irrep's channels innermost. Rows of nodes are contiguous; an operand and its tangent have equal strides.
     """
     named = {**operands, **results}
     anyone = next(iter(named.values()))

@@ -1,9 +1,9 @@
 """Drive the kernels of all paths over a graph from machine code, one tile after another.
 
-With many channels the weights are most of what a convolution reads, and each path reads its own small part of
-every edge's. A whole pass over the graph per path would find that part far from the processor each time; a
-tile is few enough edges that their weights wait in the second-level cache while every path takes its turn, and
-the kernels ask for the next tile's as they go.
+With many channels the weights are most of what a convolution reads, and each path reads its own small part
+of every edge's. A whole pass over the graph per path would find that part far from the processor each time;
+a tile is few enough edges that their weights wait in the second-level cache while every path takes its turn,
+and the kernels ask for the next tile's as they go.
 
 A tile is whole nodes, or a piece of one node with more edges than a tile has: pieces are counted from the
 node's first edge, so what a node sums, and in which order, depends neither on threads nor on other nodes.
@@ -76,7 +76,7 @@ NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
 EDGES_AT = WEIGHTS_AT + 2 * TILE_EDGES + AHEAD
 FILTERS_AT = EDGES_AT + 2 * TILE_EDGES + AHEAD
-"""Where in a part's scratch, in integers, the tile's arrays begin; tangents, derivatives, couplings follow."""
+"""Where in a part's scratch, in integers, the tile's arrays begin; behind filters, what has their shape."""
 
 
 def scratch_length(components: int, couplings: int, itemsize: int) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from tfngen.runtime.cpu import float32, float64
-from tfngen.runtime.cpu.kernel import kernel
 from tfngen.runtime.cpu.index import load_index
+from tfngen.runtime.cpu.kernel import kernel
 
 LANES_32, active_32, zero_32 = float32.LANES, float32.active_lanes, float32.zero
 load_32, store_32 = float32.load, float32.store

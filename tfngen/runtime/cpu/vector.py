@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import llvmlite.binding as llvm
 from llvmlite import ir
@@ -139,6 +139,10 @@ def _address(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, element: i
     return builder.gep(pointer, [offset])
 
 
+def _vector_address(builder: ir.IRBuilder, base, offset, vector: ir.VectorType) -> ir.Value:
+    return builder.bitcast(_address(builder, base, offset, vector.element), vector.as_pointer())
+
+
 def _intrinsic(builder: ir.IRBuilder, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
     """Call LLVM's own function `name`."""
     kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -176,9 +180,7 @@ class Operations:
     load_edges: Callable
     store_edges: Callable
     fetch: Callable
-    """``fetch(base, offset)``: have the cache line there come near, to be read soon."""
     claim: Callable
-    """``claim(base, offset)``: the same, to be written."""
     load_strided: Callable
     store_strided: Callable
     load_scalar: Callable
@@ -209,7 +211,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            pointer = _vector_address(builder, *args[:2], vector)
             zeros = ir.Constant(vector, [0.0] * vector.count)
             arguments = [pointer, _alignment(kind), args[2], zeros]
             return _intrinsic(builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
@@ -222,7 +224,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            pointer = _vector_address(builder, *args[:2], vector)
             arguments = [args[2], pointer, _alignment(kind), args[3]]
             _intrinsic(builder, f"llvm.masked.store.{_suffix(vector)}.p0", ir.VoidType(), arguments)
             return context.get_dummy_value()
@@ -235,8 +237,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = builder.bitcast(_address(builder, *args, vector.element), vector.as_pointer())
-            return builder.load(pointer, align=kind.element.bitwidth // 8)
+            return builder.load(_vector_address(builder, *args, vector), align=kind.element.bitwidth // 8)
 
         return kind(types.int64, types.int64), codegen
 
@@ -246,13 +247,15 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            pointer = _vector_address(builder, *args[:2], vector)
             builder.store(args[2], pointer, align=kind.element.bitwidth // 8)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind), codegen
 
     def prefetch(write: int) -> Callable:
+        """Ask for the cache line at an address, to be read soon (`fetch`) or written (`claim`)."""
+
         @intrinsic
         def ask(typingctx, base, offset):
             def codegen(context, builder, sig, args):
@@ -273,7 +276,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = builder.bitcast(_address(builder, *args[:2], vector.element), vector.as_pointer())
+            pointer = _vector_address(builder, *args[:2], vector)
             zeros = ir.Constant(vector, [0.0] * vector.count)
             align, name = _alignment(kind), f"{_suffix(vector)}.p0"
             read = [pointer, align, args[3], zeros]
@@ -361,10 +364,9 @@ def define_operations(kind: VectorType) -> Operations:
             while count > 1:
                 count //= 2
                 index = ir.VectorType(ir.IntType(32), count)
-                low = builder.shuffle_vector(vector, vector, ir.Constant(index, list(range(count))))
-                high = builder.shuffle_vector(
-                    vector, vector, ir.Constant(index, list(range(count, 2 * count)))
-                )
+                lower, upper = list(range(count)), list(range(count, 2 * count))
+                low = builder.shuffle_vector(vector, vector, ir.Constant(index, lower))
+                high = builder.shuffle_vector(vector, vector, ir.Constant(index, upper))
                 vector = builder.fadd(low, high)
             return builder.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
@@ -385,21 +387,6 @@ def define_operations(kind: VectorType) -> Operations:
 
         return kind(kind, kind, kind), codegen
 
-    return Operations(
-        active_lanes,
-        add,
-        add_scalar,
-        load,
-        store,
-        load_edges,
-        store_edges,
-        prefetch(write=0),
-        prefetch(write=1),
-        load_strided,
-        store_strided,
-        load_scalar,
-        store_scalar,
-        zero,
-        total,
-        reciprocal_norm,
-    )
+    found = locals()
+    found |= {"fetch": prefetch(write=0), "claim": prefetch(write=1)}
+    return Operations(**{field.name: found[field.name] for field in fields(Operations)})

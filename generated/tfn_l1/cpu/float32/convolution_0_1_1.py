@@ -18,12 +18,13 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float32 import (
+    AHEAD,
     D_FILTERS,
-    EDGES,
     EDGE_POINTERS,
     EDGE_ROWS,
-    FILTERS,
+    EDGES,
     FILTER_TANGENTS,
+    FILTERS,
     FIRST,
     LANES,
     LAST,
@@ -33,6 +34,7 @@ from tfngen.runtime.cpu.float32 import (
     active_lanes,
     add,
     add_scalar,
+    claim,
     fetch,
     kernel,
     load,
@@ -146,6 +148,10 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)
                 grad_x = load(grads, neighbor_at, active)
@@ -162,6 +168,7 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
@@ -177,6 +184,11 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_x = load(inputs, node_at, active)
                 grad_x = load(grads, neighbor_at, active)
@@ -201,7 +213,10 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -214,6 +229,11 @@ def backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 grad_x = load(grads, neighbor_at, active)
                 input_x = load(inputs, node_at, active)
                 grad_x_input_x = grad_x * input_x
@@ -251,7 +271,10 @@ def d_grad(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    (
+        channels, filter_at, input_step, grad_step, inputs, weights,
+        input_tangents, weight_tangents, d_grads,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -309,7 +332,10 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, input_tangents, weight_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 11)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -322,6 +348,11 @@ def double_backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_tangent_x = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)

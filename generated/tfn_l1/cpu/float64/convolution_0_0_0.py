@@ -18,12 +18,13 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    AHEAD,
     D_FILTERS,
-    EDGES,
     EDGE_POINTERS,
     EDGE_ROWS,
-    FILTERS,
+    EDGES,
     FILTER_TANGENTS,
+    FILTERS,
     FIRST,
     LANES,
     LAST,
@@ -33,6 +34,7 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
+    claim,
     fetch,
     kernel,
     load,
@@ -56,7 +58,7 @@ def output(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
+    channels, filter_at, _input_step, _grad_step, inputs, weights, outputs = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -86,7 +88,7 @@ def d_input(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
+    channels, filter_at, _grad_step, _input_step, weights, grads, d_inputs = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -116,7 +118,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
+    channels, filter_at, _grad_step, _input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -128,6 +130,8 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
@@ -140,12 +144,13 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, _grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -155,6 +160,9 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_0 = load(inputs, node_at, active)
                 grad_0 = load(grads, neighbor_at, active)
@@ -175,7 +183,10 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    (
+        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -188,6 +199,9 @@ def backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 input_0 = load(inputs, node_at, active)
                 grad_0_input_0 = grad_0 * input_0
@@ -213,7 +227,10 @@ def d_grad(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    (
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
+        input_tangents, weight_tangents, d_grads,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -253,7 +270,10 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    (
+        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        grads, input_tangents, weight_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 11)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -266,6 +286,9 @@ def double_backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 input_tangent_0 = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, node_at, active)

@@ -18,13 +18,14 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    AHEAD,
     D_FILTERS,
-    EDGES,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
-    FILTERS,
+    EDGES,
     FILTER_TANGENTS,
+    FILTERS,
     FIRST,
     LANES,
     LAST,
@@ -34,6 +35,7 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
+    claim,
     fetch,
     kernel,
     load,
@@ -57,7 +59,7 @@ def output(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
+    channels, filter_at, _input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -96,7 +98,7 @@ def d_input(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
+    channels, filter_at, grad_step, _input_step, weights, grads, d_inputs = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -130,7 +132,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
+    channels, filter_at, grad_step, _input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -144,6 +146,10 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -163,12 +169,13 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -178,6 +185,11 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
@@ -202,7 +214,10 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    (
+        channels, filter_at, grad_step, _input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -217,6 +232,11 @@ def backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -254,7 +274,10 @@ def d_grad(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    (
+        channels, filter_at, _input_step, grad_step, inputs, weights,
+        input_tangents, weight_tangents, d_grads,
+    ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -308,7 +331,10 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    (
+        channels, filter_at, grad_step, _input_step, inputs, weights,
+        grads, input_tangents, weight_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 11)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -323,6 +349,11 @@ def double_backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
                 filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)

@@ -18,14 +18,15 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    AHEAD,
     COUPLINGS,
     D_FILTERS,
-    EDGES,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
-    FILTERS,
+    EDGES,
     FILTER_TANGENTS,
+    FILTERS,
     FIRST,
     LANES,
     LAST,
@@ -35,6 +36,7 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
+    claim,
     constant,
     fetch,
     kernel,
@@ -64,7 +66,7 @@ def output(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, input_step, grad_step, inputs, weights, outputs = load_indices(call, 7)
+    channels, filter_at, input_step, _grad_step, inputs, weights, outputs = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -113,7 +115,7 @@ def d_input(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
+    channels, filter_at, _grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -163,7 +165,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
+    channels, filter_at, _grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -177,6 +179,8 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -207,7 +211,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, _grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -228,6 +232,9 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
                 input_x = load(inputs, node_at, active)
@@ -253,7 +260,10 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    (
+        channels, filter_at, _grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -279,6 +289,9 @@ def backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -321,7 +334,10 @@ def d_grad(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    (
+        channels, filter_at, input_step, _grad_step, inputs, weights,
+        input_tangents, weight_tangents, d_grads,
+    ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -397,7 +413,10 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    (
+        channels, filter_at, _grad_step, input_step, inputs, weights,
+        grads, input_tangents, weight_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 11)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -432,6 +451,9 @@ def double_backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
                 input_tangent_x = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)

@@ -18,14 +18,15 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
+    AHEAD,
     COUPLINGS,
     D_FILTERS,
-    EDGES,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
-    FILTERS,
+    EDGES,
     FILTER_TANGENTS,
+    FILTERS,
     FIRST,
     LANES,
     LAST,
@@ -35,6 +36,7 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
+    claim,
     constant,
     fetch,
     kernel,
@@ -184,6 +186,10 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_y = input_y * weight
@@ -242,6 +248,11 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 coupling_y_z = load_scalar(couplings, edge)
                 input_y = load(inputs, node_at + input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
@@ -273,7 +284,10 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, d_inputs, d_weights = load_indices(call, 9)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -302,6 +316,11 @@ def backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_y = input_y * weight
@@ -356,7 +375,10 @@ def d_grad(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, input_step, grad_step, inputs, weights, input_tangents, weight_tangents, d_grads = load_indices(call, 9)
+    (
+        channels, filter_at, input_step, grad_step, inputs, weights,
+        input_tangents, weight_tangents, d_grads,
+    ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -445,7 +467,10 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads, input_tangents, weight_tangents, d_inputs, d_weights = load_indices(call, 11)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, input_tangents, weight_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 11)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -483,6 +508,11 @@ def double_backward(tile, call):
                 node_at = node * node_row + channel
                 edge_at = load_index(edge_rows, edge) + channel
                 fetch(weights, load_index(weight_rows, edge + edges) + channel)
+                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                fetch(grads, coming_at)
+                fetch(grads, coming_at + grad_step)
+                fetch(grads, coming_at + 2 * grad_step)
                 input_tangent_y = load(input_tangents, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 input_y = load(inputs, node_at + input_step, active)

@@ -1,0 +1,77 @@
+"""What an operator over a graph checks before any memory is touched, whoever calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from tfngen.forms import TANGENT
+from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, PackedPath, Widths, decode
+
+
+def check_convolution(
+    plan: Sequence[int], operands: Mapping[str, Tensor], graph: Sequence[Tensor | None]
+) -> Edges:
+    """The graph, once shapes, dtypes and devices fit each other and the plan.
+
+    What indices hold is checked where they are used: see `tfngen.runtime.cpu.drive`.
+
+    Raises:
+        ValueError: naming the argument, what it is and what it must be.
+    """
+    widths, paths = decode(tuple(plan))
+    _check_paths(widths, paths)
+    anyone = next(iter(operands.values()))
+    names = (*GRAPH_TENSORS, *WEIGHT_TENSORS)
+    given = {name: each for name, each in zip(names, graph, strict=True) if each is not None}
+    for name, tensor in given.items():
+        if tensor.dtype != torch.int64 or tensor.dim() != 1 or not tensor.is_contiguous():
+            raise ValueError(
+                f"{name}: {tensor.dtype}, shape {tuple(tensor.shape)}; it must be contiguous int64, one axis"
+            )
+        if tensor.device != anyone.device:
+            raise ValueError(f"{name}: on {tensor.device}; the operands are on {anyone.device}")
+    if len(given) not in (len(GRAPH_TENSORS), len(names)):
+        raise ValueError("weight_index: it comes with weight_order and weight_pointers, or not at all")
+    edges = Edges.of(graph)
+    for name, tensor in given.items():
+        wanted = edges.num_nodes + 1 if name.endswith("pointers") else edges.count
+        if tensor.shape[0] != wanted and name != "weight_pointers":
+            raise ValueError(f"{name}: {tensor.shape[0]} entries; it must have {wanted}")
+    if edges.num_nodes < 0 or edges.weight_rows < 0:
+        raise ValueError("pointers: empty; there is one more of them than rows")
+    shapes = {
+        "filter": (edges.count, widths.filter),
+        "input": (edges.num_nodes, widths.input),
+        "weight": (edges.weight_rows, widths.weight),
+        "grad": (edges.num_nodes, widths.grad),
+    }
+    for name, tensor in operands.items():
+        shape = shapes[name.removesuffix(TANGENT)]
+        if tuple(tensor.shape) != shape:
+            raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be {shape}")
+        if tensor.dtype != anyone.dtype or tensor.device != anyone.device:
+            raise ValueError(
+                f"{name}: {tensor.dtype} on {tensor.device}; it must be {anyone.dtype} on {anyone.device}"
+            )
+    if anyone.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"operands: {anyone.dtype}; they must be torch.float32 or torch.float64")
+    return edges
+
+
+def _check_paths(widths: Widths, paths: Sequence[PackedPath]) -> None:
+    """Every path stays within its rows."""
+    for path in paths:
+        l_filter, l_input, l_output = path.degrees
+        ends = Widths(
+            filter=path.filter_offset + 2 * l_filter + 1,
+            input=path.input_offset + path.channels * (2 * l_input + 1),
+            weight=path.weight_offset + path.channels,
+            grad=path.grad_offset + 2 * l_output * path.grad_step + path.channels,
+        )
+        starts = (path.filter_offset, path.input_offset, path.weight_offset, path.grad_offset, path.channels)
+        beyond = any(end > width for end, width in zip(ends, widths, strict=True))
+        if beyond or min(*starts, path.grad_step, *path.degrees) < 0:
+            raise ValueError(f"plan: path {path} reaches beyond rows of {widths}")

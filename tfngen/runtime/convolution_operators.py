@@ -1,0 +1,170 @@
+"""The torch operators over a graph: a convolution, its gradient, and the gradient of that.
+
+``tfngen::convolution_output``, ``_d_input``, ``_d_filter`` and ``_d_weight`` are the four roles over all
+paths and the edges of a graph at once: no message per edge exists in memory, and each row is summed
+by one thread in one order. The sum is one multilinear form too, so the four close under differentiation.
+
+Where several derivatives are wanted, ``convolution_backward`` computes them in one pass and
+``convolution_double_backward`` the derivatives of that in two; the third order is composed of the four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tfngen.forms import FORM, TANGENT, Form
+from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
+from tfngen.runtime.backend import backend
+from tfngen.runtime.checks import check_convolution
+from tfngen.runtime.operators import differentiable, register, rows_contiguous
+from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
+
+BACKWARD, DOUBLE_BACKWARD, D_GRAD = FORM["backward"], FORM["double_backward"], FORM["d_grad"]
+
+
+def convolve(
+    name: str, package: str, plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor | None]
+) -> Any:
+    """Call ``tfngen::convolution_name``; `graph` is `GRAPH_TENSORS` and then `WEIGHT_TENSORS`."""
+    return getattr(torch.ops.tfngen, f"convolution_{name}").default(package, plan, *operands, *graph)
+
+
+def _convolution_results(form: Form, plan: Sequence[int], like: Tensor, edges: Edges) -> dict[str, Tensor]:
+    """Empty tensors for what `form` returns, of the dtype of `like`."""
+    widths = dict(zip(Widths._fields, plan, strict=False))
+    nodes = edges.num_nodes
+    rows = {"filter": edges.count, "input": nodes, "weight": edges.weight_rows, "grad": nodes}
+    return {
+        name: like.new_empty(rows[slot], widths[slot])
+        for slot, name in zip(form.by, form.results, strict=True)
+    }
+
+
+def _run_convolution(
+    form: Form, package: str, plan: Sequence[int], operands: dict[str, Tensor], graph: Sequence[Tensor | None]
+) -> list[Tensor]:
+    """Compute what `form` returns."""
+    edges = check_convolution(plan, operands, graph)
+    results = _convolution_results(form, plan, operands["filter" if "filter" in operands else "grad"], edges)
+    laid_out = {
+        name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
+        for name, tensor in operands.items()
+    }
+    if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
+        laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
+    run = backend(edges.sources.device)
+    if edges.by_weight is None or "d_weight" not in results:
+        run.convolution(package, form, tuple(plan), laid_out, edges, results)
+    else:
+        shared = results["d_weight"]
+        by_edge = {**results, "d_weight": shared.new_empty(edges.count, shared.shape[1])}
+        run.convolution(package, form, tuple(plan), laid_out, edges, by_edge)
+        run.sum_rows(by_edge["d_weight"], *edges.by_weight, shared)
+    return list(results.values())
+
+
+def _register_convolution(
+    name: str,
+    forms: Sequence[Form],
+    backward: Callable[[Any, list[Tensor], list[Tensor]], list[Tensor | None]],
+) -> None:
+    """Register ``convolution_name``, which returns what all of `forms` return.
+
+    `backward` makes gradients, operand by operand, of the context, the saved operands and the cotangents.
+    """
+    operands = forms[0].operands
+    count = len(operands)
+
+    def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
+        edges = Edges.of(tensors[count:])
+        return _as_output(
+            [t for f in forms for t in _convolution_results(f, plan, tensors[0], edges).values()]
+        )
+
+    def implementation(package: str, plan: Sequence[int], *tensors: Any) -> Any:
+        named, results = dict(zip(operands, tensors, strict=False)), []
+        for form in forms:
+            taken = {name: named[name] for name in form.operands}
+            results += _run_convolution(form, package, plan, taken, tensors[count:])
+        return _as_output(results)
+
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.package, ctx.plan, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    def vjp(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        saved = list(ctx.saved_tensors)
+        ctx.graph = saved[count:]
+        gradients = backward(ctx, saved[:count], list(cotangents))
+        return None, None, *gradients, *[None] * (len(saved) - count)
+
+    taken = [f"Tensor {each}" for each in (*operands, *GRAPH_TENSORS)]
+    taken += [f"Tensor? {each}" for each in WEIGHT_TENSORS]
+    returned = ", ".join("Tensor" for form in forms for _ in form.results)
+    returned = f"({returned})" if "," in returned else returned
+    schema = f"(str package, int[] plan, {', '.join(taken)}) -> {returned}"
+    register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context)
+
+
+def _as_output(tensors: list[Tensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)
+
+
+def _register_role_over_graph(role: Role) -> None:
+    """The sum of T over edges and paths is one form too, so its four roles close like those of a path."""
+
+    def backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
+        slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangents[0]}
+        needed = ctx.needs_input_grad[2:5]
+        if role is Role.OUTPUT and sum(needed) > 1:
+            return list(convolve("backward", ctx.package, ctx.plan, [slots[s] for s in SLOTS], ctx.graph))
+        gradients: list[Tensor | None] = []
+        for slot, wanted in zip(role.operands, needed, strict=True):
+            derivative = ROLE_OF_SLOT[slot]
+            others = [slots[each] for each in derivative.operands]
+            call = (derivative.value, ctx.package, ctx.plan, others, ctx.graph)
+            gradients.append(convolve(*call) if wanted else None)
+        return gradients
+
+    _register_convolution(role.value, (FORM[role.value],), backward)
+
+
+def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
+    return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.graph))
+
+
+def _backward_of_double_backward(
+    ctx: Any, operands: list[Tensor], cotangents: list[Tensor]
+) -> list[Tensor | None]:
+    """The third derivative, through the four roles, which are differentiable in their turn."""
+    higher = torch.is_grad_enabled()
+    with torch.enable_grad():
+        leaves = [differentiable(tensor) for tensor in operands]
+        values = dict(zip(DOUBLE_BACKWARD.operands, leaves, strict=True))
+        results = [
+            sum(
+                convolve(
+                    ROLE_OF_SLOT[slot].value,
+                    ctx.package,
+                    ctx.plan,
+                    [values[s + TANGENT if s == moved else s] for s in ROLE_OF_SLOT[slot].operands],
+                    ctx.graph,
+                )
+                for moved in BACKWARD.by
+                if moved != slot
+            )
+            for slot in (*BACKWARD.by, "grad")
+        ]
+        return list(
+            torch.autograd.grad(results, leaves, cotangents, create_graph=higher, materialize_grads=True)
+        )
+
+
+for _role in Role:
+    _register_role_over_graph(_role)
+_register_convolution("backward", (BACKWARD,), _backward_of_backward)
+_register_convolution("double_backward", (DOUBLE_BACKWARD, D_GRAD), _backward_of_double_backward)
