@@ -124,10 +124,12 @@ class Tile(IntEnum):
     WEIGHT_ROWS = 6
     """The row of each edge's weights; behind them, those of the next tile's edges."""
     EDGE_ROWS = 7
-    """The row of each edge's own weights in a result; behind them, those of the next tile's edges."""
+    """The row of each edge's own weights in a result."""
     FILTERS = 8
     """The filters, component by component, each over all edges."""
     FILTER_TANGENTS = 9
     D_FILTERS = 10
     COUPLINGS = 11
     """Room for a path's coupling coefficients, each over all edges."""
+    FAR = 12
+    """Whether the derivatives by weights are too many for the caches, and are written past them."""

@@ -12,7 +12,9 @@ from tfngen.ir.nodes import Kernel, Operand, Scope, Statement
 Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
-_CALL = re.compile(r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index)?|fetch|claim|total|zero)\(")
+_CALL = re.compile(
+    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index)?|stream|bring|fetch|total|zero)\("
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,13 +69,12 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
         else statement
         for statement in kernel.body
     )
-    rows = ("weight_at", "neighbor_at", "fetch")
-    finish = [f"node_at = {_ROWS['node_at']}"]
+    finish = ["node_at = node * node_row + channel"]
     finish += [places.store(result, at, symbol) for at, symbol in enumerate(result.symbols)]
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
         start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
-        rows=_rows(rows),
+        rows=indented(_rows(form), INNER),
         body=_body(kernel, added, places, printer, stored=[]),
         finish=indented(finish, EDGE),
     )
@@ -85,15 +84,6 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     """Node, edge, channel: results per edge are stored, sums over channels finished edge by edge."""
     places = _Places(form)
     start = [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
-    weighted = "weight" in form.operands
-    rows = (
-        *(("weight_at",) if weighted else ()),
-        "neighbor_at",
-        "node_at",
-        *(("edge_at",) if "weight" in form.by else ()),
-        *(("fetch",) if weighted else ()),
-        *(("claim",) if "weight" in form.by else ()),
-    )
     finish = [printer.statement(statement, EDGE).lstrip() for statement in kernel.after]
     if kernel.after:
         finish.insert(0, "# The coefficients, once, on the moments summed over channels.")
@@ -104,38 +94,47 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
                 for at, symbol in enumerate(operand.symbols)
             ]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    coming = ["coming_at = load_index(neighbor_rows, edge + AHEAD) + channel"]
-    for operand in kernel.inputs:
-        if operand.name in form.gathered:
-            coming += [
-                f"fetch({operand.array}, {places.coming(operand, at)})" for at in range(len(operand.symbols))
-            ]
+    rows = [*_rows(form), "node_at = node * node_row + channel", *_coming(kernel, form, places)]
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
         start=indented(start, EDGE),
-        rows=_rows(rows) + "\n" + indented(coming, INNER),
+        rows=indented(rows, INNER),
         body=_body(kernel, kernel.body, places, printer, stored),
         finish=indented(finish, EDGE),
     )
 
 
-_ROWS = {
-    "weight_at": "load_index(weight_rows, edge) + channel",
-    "neighbor_at": "load_index(neighbor_rows, edge) + channel",
-    "edge_at": "load_index(edge_rows, edge) + channel",
-    "node_at": "node * node_row + channel",
-}
-"""Where the rows of an edge and channel begin."""
+def _rows(form: Form) -> list[str]:
+    """Where the rows of an edge and channel begin, and what will be needed later, asked for in time.
 
-_AHEAD = {
-    "fetch": "fetch(weights, load_index(weight_rows, edge + edges) + channel)",
-    "claim": "claim(d_weights, load_index(edge_rows, edge + edges) + channel)",
-}
-"""What the next tile will read and write, asked for in time."""
+    The next tile's weights come near while this one's are used; of gathered rows, those some edges ahead.
+    """
+    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
+    lines = []
+    if weights:
+        lines += [
+            "weight_at = load_index(weight_rows, edge) + channel",
+            "next_weight_at = load_index(weight_rows, edge + edges) + channel",
+            *(f"fetch({array}, next_weight_at)" for array in weights),
+        ]
+    if "weight" in form.by:
+        lines += [
+            "edge_at = load_index(edge_rows, edge) + channel",
+        ]
+    return [*lines, "neighbor_at = load_index(neighbor_rows, edge) + channel"]
 
 
-def _rows(names: tuple[str, ...]) -> str:
-    return indented([_AHEAD.get(name) or f"{name} = {_ROWS[name]}" for name in names], INNER)
+def _coming(kernel: Kernel, form: Form, places: _Places) -> list[str]:
+    """Gathered rows, asked for some edges ahead."""
+    gathered = [operand for operand in kernel.inputs if operand.name in form.gathered]
+    return [
+        "coming_at = load_index(neighbor_rows, edge + AHEAD) + channel",
+        *(
+            f"bring({operand.array}, {places.coming(operand, at)})"
+            for operand in gathered
+            for at in range(len(operand.symbols))
+        ),
+    ]
 
 
 def _couplings(kernel: Kernel, places: _Places, printer: Printer) -> str:
@@ -191,8 +190,9 @@ class _Places:
 
     def store(self, operand: Operand, index: int, symbol: str) -> str:
         """What belongs to the edge is written, what belongs to its node added up."""
-        call = "store" if operand.name == "d_weight" else "add"
-        return f"{call}({operand.array}, {self.at(operand, index)}, {symbol}, active)"
+        if operand.name == "d_weight":
+            return f"stream({operand.array}, {self.at(operand, index)}, {symbol}, active, far)"
+        return f"add({operand.array}, {self.at(operand, index)}, {symbol}, active)"
 
     def at(self, operand: Operand, index: int) -> str:
         """Where component `index` stands: ``neighbor_at + 2 * input_step``."""

@@ -16,6 +16,9 @@ from tfngen.runtime.cpu.pages import prefer_large_pages
 from tfngen.runtime.cpu.threads import parallel_for, parts_of, threads_for
 from tfngen.runtime.plan import decode
 
+FAR_BYTES = 2**22
+"""A result this large will not be in a cache when it is read."""
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -86,6 +89,7 @@ def convolution(
         job[Job.WEIGHT_ROW] = named["weight"].stride(0)
     if "d_weight" in named:
         job[Job.EDGE_ROW] = named["d_weight"].stride(0)
+        job[Job.FAR] = named["d_weight"].nbytes > FAR_BYTES
     per_edge = sum(tensor[0].nbytes for name, tensor in named.items() if "weight" in name)
     job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // per_edge), 1)
     jobs = torch.tensor([job[field] for field in Job])

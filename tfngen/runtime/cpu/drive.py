@@ -67,7 +67,9 @@ class Job(IntEnum):
     NUM_NODES = 24
     WEIGHT_ROWS = 25
     """How many rows of weights there are."""
-    FAULT = 26
+    FAR = 26
+    """Whether the derivatives by weights are too many for the caches."""
+    FAULT = 27
     """Which table held an index out of range, as a field of this one; 0 while none has."""
 
 
@@ -75,7 +77,7 @@ POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
 EDGES_AT = WEIGHTS_AT + 2 * TILE_EDGES + AHEAD
-FILTERS_AT = EDGES_AT + 2 * TILE_EDGES + AHEAD
+FILTERS_AT = EDGES_AT + TILE_EDGES
 """Where in a part's scratch, in integers, the tile's arrays begin; behind filters, what has their shape."""
 
 
@@ -152,6 +154,7 @@ def _lay_out(job, tile, node, after, begin, end):
     store_index(tile, Tile.FILTER_TANGENTS, tangents)
     store_index(tile, Tile.D_FILTERS, d_filters)
     store_index(tile, Tile.COUPLINGS, couplings)
+    store_index(tile, Tile.FAR, load_index(job, Job.FAR))
 
     pointers = load_index(job, Job.EDGE_POINTERS)
     previous = load_index(pointers, node)
@@ -171,13 +174,13 @@ def _lay_out(job, tile, node, after, begin, end):
         if row < 0 or row >= load_index(job, Job.WEIGHT_ROWS):
             return Job.WEIGHT_INDEX.value
         store_index(weights, at, row * weight_row)
-        store_index(rows, at, edge * load_index(job, Job.EDGE_ROW))
         if at < edges + AHEAD:
             neighbor = load_index(load_index(job, Job.NEIGHBORS), edge)
             if neighbor < 0 or neighbor >= load_index(job, Job.NUM_NODES):
                 return Job.NEIGHBORS.value
             store_index(neighbors, at, neighbor * load_index(job, Job.NEIGHBOR_ROW))
         if at < edges:
+            store_index(rows, at, edge * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)
     if load_index(job, Job.D_FILTERS):

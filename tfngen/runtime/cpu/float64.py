@@ -1,11 +1,12 @@
-"""What float64 kernels for the processor are written with (see `vector`, `index` and `drive`)."""
+"""What float64 kernels for the processor are written with (see `vector`, `operations` and `index`)."""
 
 from numpy import float64 as constant
 
 from tfngen.forms import AHEAD, EDGE_STRIDE, Tile
 from tfngen.runtime.cpu.index import load_index, load_indices
 from tfngen.runtime.cpu.kernel import kernel
-from tfngen.runtime.cpu.vector import FLOAT64, define_operations
+from tfngen.runtime.cpu.operations import define_operations
+from tfngen.runtime.cpu.vector import FLOAT64
 
 __all__ = [
     "AHEAD",
@@ -15,6 +16,7 @@ __all__ = [
     "EDGE_POINTERS",
     "EDGE_ROWS",
     "EDGE_STRIDE",
+    "FAR",
     "FILTERS",
     "FILTER_TANGENTS",
     "FIRST",
@@ -26,7 +28,7 @@ __all__ = [
     "active_lanes",
     "add",
     "add_scalar",
-    "claim",
+    "bring",
     "constant",
     "fetch",
     "kernel",
@@ -41,6 +43,7 @@ __all__ = [
     "store_edges",
     "store_scalar",
     "store_strided",
+    "stream",
     "total",
     "zero",
 ]
@@ -52,7 +55,8 @@ active_lanes = _operations.active_lanes
 add, add_scalar = _operations.add, _operations.add_scalar
 load, store = _operations.load, _operations.store
 load_edges, store_edges = _operations.load_edges, _operations.store_edges
-fetch, claim = _operations.fetch, _operations.claim
+stream = _operations.stream
+bring, fetch = _operations.bring, _operations.fetch
 load_strided, store_strided = _operations.load_strided, _operations.store_strided
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
 zero, total = _operations.zero, _operations.total
@@ -62,4 +66,4 @@ FIRST, LAST, EDGES, NODE_ROW = int(Tile.FIRST), int(Tile.LAST), int(Tile.EDGES),
 EDGE_POINTERS, NEIGHBOR_ROWS = int(Tile.EDGE_POINTERS), int(Tile.NEIGHBOR_ROWS)
 WEIGHT_ROWS, EDGE_ROWS = int(Tile.WEIGHT_ROWS), int(Tile.EDGE_ROWS)
 FILTERS, FILTER_TANGENTS, D_FILTERS = int(Tile.FILTERS), int(Tile.FILTER_TANGENTS), int(Tile.D_FILTERS)
-COUPLINGS = int(Tile.COUPLINGS)
+COUPLINGS, FAR = int(Tile.COUPLINGS), int(Tile.FAR)

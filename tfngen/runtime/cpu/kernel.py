@@ -106,8 +106,10 @@ def _relocatable(function: Callable[..., None]) -> Callable[..., None]:
 
 @cache
 def _vector_operations() -> str:
-    """The sha256 of the file that defines them."""
-    return sha256(Path(__file__).with_name("vector.py").read_bytes()).hexdigest()
+    """The sha256 of the files that define them, and the tables they read."""
+    here = Path(__file__).parent
+    files = (here / "vector.py", here / "operations.py", here / "index.py", here.parents[1] / "forms.py")
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

@@ -24,6 +24,7 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
+    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -35,14 +36,14 @@ from tfngen.runtime.cpu.float32 import (
     active_lanes,
     add,
     add_scalar,
-    claim,
+    bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
     load_scalar,
-    store,
+    stream,
     total,
     zero,
 )
@@ -70,8 +71,9 @@ def output(tile, call):
             output_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -107,8 +109,9 @@ def d_input(tile, call):
             d_input_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
@@ -143,13 +146,14 @@ def d_filter(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -169,12 +173,12 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
-    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
     channels, filter_at, grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -182,14 +186,13 @@ def d_weight(tile, call):
         for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
@@ -198,7 +201,7 @@ def d_weight(tile, call):
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
 
 
 @kernel
@@ -214,6 +217,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, _input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -228,15 +232,15 @@ def backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -256,7 +260,7 @@ def backward(tile, call):
                 d_input_0 = weight * sum_filter_x_grad_x
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = input_0 * sum_filter_x_grad_x
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             add_scalar(d_filters, filter_at + edge, total(d_filter_x))
             add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
             add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
@@ -288,8 +292,10 @@ def d_grad(tile, call):
             d_grad_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, neighbor_at, active)
@@ -331,6 +337,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, _input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_inputs, d_weights,
@@ -345,15 +352,16 @@ def double_backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
                 filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
@@ -374,7 +382,7 @@ def double_backward(tile, call):
                 input_0 = load(inputs, node_at, active)
                 input_tangent_0 = load(input_tangents, node_at, active)
                 d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
                 d_filter_x += change_of_weighted_input_0 * grad_x
                 d_filter_y += change_of_weighted_input_0 * grad_y

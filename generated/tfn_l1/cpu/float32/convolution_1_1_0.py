@@ -25,6 +25,7 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
+    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -36,7 +37,7 @@ from tfngen.runtime.cpu.float32 import (
     active_lanes,
     add,
     add_scalar,
-    claim,
+    bring,
     constant,
     fetch,
     kernel,
@@ -45,8 +46,8 @@ from tfngen.runtime.cpu.float32 import (
     load_index,
     load_indices,
     load_scalar,
-    store,
     store_edges,
+    stream,
     total,
     zero,
 )
@@ -86,8 +87,9 @@ def output(tile, call):
             output_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
                 input_x = load(inputs, neighbor_at, active)
@@ -137,8 +139,9 @@ def d_input(tile, call):
             d_input_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -176,11 +179,12 @@ def d_filter(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -211,6 +215,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     channels, filter_at, _grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
@@ -229,12 +234,11 @@ def d_weight(tile, call):
         for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
                 input_x = load(inputs, node_at, active)
@@ -243,7 +247,7 @@ def d_weight(tile, call):
                 coupling_z_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = grad_0 * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
 
 
 @kernel
@@ -260,6 +264,7 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -285,13 +290,13 @@ def backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -311,7 +316,7 @@ def backward(tile, call):
                 d_input_z = coupling_0_z * weighted_grad_0
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             # The coefficients, once, on the moments summed over channels.
             d_filter_x = SQRT_1_3 * moment_x_0
             d_filter_y = SQRT_1_3 * moment_y_0
@@ -366,8 +371,10 @@ def d_grad(tile, call):
             d_grad_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_tangent_x = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, neighbor_at, active)
@@ -413,6 +420,7 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_inputs, d_weights,
@@ -447,13 +455,14 @@ def double_backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 input_tangent_x = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)
@@ -488,7 +497,7 @@ def double_backward(tile, call):
                     + coupling_tangent_0_y * input_y + coupling_0_y * input_tangent_y
                     + coupling_tangent_0_z * input_z + coupling_0_z * input_tangent_z
                 )
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             # The coefficients, once, on the moments summed over channels.
             d_filter_x = SQRT_1_3 * moment_x_0
             d_filter_y = SQRT_1_3 * moment_y_0

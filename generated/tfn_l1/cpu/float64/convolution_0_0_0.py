@@ -23,6 +23,7 @@ from tfngen.runtime.cpu.float64 import (
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
+    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -34,14 +35,14 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
-    claim,
+    bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
     load_scalar,
-    store,
+    stream,
     total,
     zero,
 )
@@ -67,8 +68,9 @@ def output(tile, call):
             output_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
@@ -97,8 +99,9 @@ def d_input(tile, call):
             d_input_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
@@ -127,11 +130,12 @@ def d_filter(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 input_0 = load(inputs, node_at, active)
                 weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
@@ -144,12 +148,12 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
-    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
     channels, filter_at, _grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -157,17 +161,16 @@ def d_weight(tile, call):
         for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_0 = load(inputs, node_at, active)
                 grad_0 = load(grads, neighbor_at, active)
                 d_weight = filter_0 * input_0 * grad_0
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
 
 
 @kernel
@@ -183,6 +186,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -195,13 +199,13 @@ def backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 input_0 = load(inputs, node_at, active)
                 grad_0_input_0 = grad_0 * input_0
@@ -211,7 +215,7 @@ def backward(tile, call):
                 d_input_0 = filter_0 * weight * grad_0
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = filter_0 * grad_0_input_0
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             add_scalar(d_filters, filter_at + edge, total(d_filter_0))
 
 
@@ -239,8 +243,10 @@ def d_grad(tile, call):
             d_grad_0 = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, neighbor_at, active)
@@ -270,6 +276,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_inputs, d_weights,
@@ -282,13 +289,14 @@ def double_backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
+                bring(grads, coming_at)
                 input_tangent_0 = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, node_at, active)
@@ -301,5 +309,5 @@ def double_backward(tile, call):
                 d_input_0 = grad_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             add_scalar(d_filters, filter_at + edge, total(d_filter_0))

@@ -23,6 +23,7 @@ from tfngen.runtime.cpu.float64 import (
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
+    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -34,14 +35,14 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
-    claim,
+    bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
     load_scalar,
-    store,
+    stream,
     total,
     zero,
 )
@@ -69,8 +70,9 @@ def output(tile, call):
             output_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 weighted_filter_0 = filter_0 * weight
@@ -108,8 +110,9 @@ def d_input(tile, call):
             d_input_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 weighted_filter_0 = filter_0 * weight
@@ -145,13 +148,14 @@ def d_filter(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)
                 grad_x = load(grads, neighbor_at, active)
@@ -168,12 +172,12 @@ def d_weight(tile, call):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     first = load_index(tile, FIRST)
     last = load_index(tile, LAST)
-    edges = load_index(tile, EDGES)
     node_row = load_index(tile, NODE_ROW)
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
     channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -181,14 +185,13 @@ def d_weight(tile, call):
         for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_x = load(inputs, node_at, active)
                 grad_x = load(grads, neighbor_at, active)
@@ -197,7 +200,7 @@ def d_weight(tile, call):
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
 
 
 @kernel
@@ -213,6 +216,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -225,15 +229,15 @@ def backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 grad_x = load(grads, neighbor_at, active)
                 input_x = load(inputs, node_at, active)
                 grad_x_input_x = grad_x * input_x
@@ -255,7 +259,7 @@ def backward(tile, call):
                 d_input_z = weighted_filter_0 * grad_z
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = filter_0 * sum_grad_x_input_x
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             add_scalar(d_filters, filter_at + edge, total(d_filter_0))
 
 
@@ -285,8 +289,10 @@ def d_grad(tile, call):
             d_grad_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_x = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_x = input_x * weight
@@ -332,6 +338,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_inputs, d_weights,
@@ -344,15 +351,16 @@ def double_backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_tangent_x = load(input_tangents, node_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, node_at, active)
@@ -386,5 +394,5 @@ def double_backward(tile, call):
                         input_tangent_x * grad_x + input_tangent_y * grad_y + input_tangent_z * grad_z
                     )
                 )
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             add_scalar(d_filters, filter_at + edge, total(d_filter_0))

@@ -25,6 +25,7 @@ from tfngen.runtime.cpu.float64 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
+    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -36,7 +37,7 @@ from tfngen.runtime.cpu.float64 import (
     active_lanes,
     add,
     add_scalar,
-    claim,
+    bring,
     constant,
     fetch,
     kernel,
@@ -45,8 +46,8 @@ from tfngen.runtime.cpu.float64 import (
     load_index,
     load_indices,
     load_scalar,
-    store,
     store_edges,
+    stream,
     total,
     zero,
 )
@@ -88,8 +89,9 @@ def output(tile, call):
             output_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
                 coupling_z_x = load_scalar(couplings, edge)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
@@ -140,8 +142,9 @@ def d_input(tile, call):
             d_input_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 weight = load(weights, weight_at, active)
                 coupling_z_x = load_scalar(couplings, edge)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
@@ -183,13 +186,14 @@ def d_filter(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_y = input_y * weight
@@ -227,6 +231,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
@@ -245,14 +250,13 @@ def d_weight(tile, call):
         for edge in range(begin, end):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 coupling_y_z = load_scalar(couplings, edge)
                 input_y = load(inputs, node_at + input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
@@ -267,7 +271,7 @@ def d_weight(tile, call):
                     + coupling_x_z * (input_z * grad_x - input_x * grad_z)
                     + coupling_x_y * (input_x * grad_y - input_y * grad_x)
                 )
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
 
 
 @kernel
@@ -284,6 +288,7 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -312,15 +317,15 @@ def backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_y = input_y * weight
@@ -352,7 +357,7 @@ def backward(tile, call):
                 d_weight = (
                     input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
                 )
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
             # The coefficients, once, on the moments summed over channels.
             d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
             d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
@@ -409,8 +414,10 @@ def d_grad(tile, call):
             d_grad_z = zero()
             for edge in range(begin, end):
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
                 input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 input_y = load(inputs, neighbor_at + input_step, active)
@@ -467,6 +474,7 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filters = load_index(tile, D_FILTERS)
     couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_inputs, d_weights,
@@ -504,15 +512,16 @@ def double_backward(tile, call):
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
-                edge_at = load_index(edge_rows, edge) + channel
-                fetch(weights, load_index(weight_rows, edge + edges) + channel)
-                claim(d_weights, load_index(edge_rows, edge + edges) + channel)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                fetch(grads, coming_at)
-                fetch(grads, coming_at + grad_step)
-                fetch(grads, coming_at + 2 * grad_step)
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 input_tangent_y = load(input_tangents, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 input_y = load(inputs, node_at + input_step, active)
@@ -552,7 +561,7 @@ def double_backward(tile, call):
                     - input_z * sum_coupling_tangent_z_y_2 - input_tangent_z * sum_coupling_z_y_2
                     - input_x * sum_coupling_tangent_z_x - input_tangent_x * sum_coupling_z_x
                 )
-                store(d_weights, edge_at, d_weight, active)
+                stream(d_weights, edge_at, d_weight, active, far)
                 d_input_y = weight * sum_coupling_tangent_z_y + weight_tangent * sum_coupling_z_y
                 add(d_inputs, node_at + input_step, d_input_y, active)
                 d_input_z = -(weight * sum_coupling_tangent_z_y_2) - weight_tangent * sum_coupling_z_y_2
