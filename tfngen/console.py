@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -142,6 +142,30 @@ def print_product(found: dict[str, Any], file: Path | None) -> None:
         )
     out.print(table)
     _write_json(found, file)
+
+
+def print_runs(
+    found: Iterable[dict[str, Any]], file: Path | None, picture: Path | None
+) -> list[dict[str, Any]]:
+    """Benchmarks as they come in: a table each, who did not take part and why; the file grows with them."""
+    from tfngen.bench import tables
+
+    runs: list[dict[str, Any]] = []
+    for run in found:
+        runs.append(run)
+        out.print(tables.table(run))
+        for line in tables.reasons(run):
+            out.print(f"  {line}", style="yellow", markup=False, highlight=False)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"runs": runs})
+    if file is not None:
+        out.print(f"{file}", highlight=False)
+    if picture is not None:
+        from tfngen.plot.bench import plot_bench
+
+        save_figure(plot_bench(runs), picture)
+    return runs
 
 
 def print_startup(found: Startup, file: Path | None) -> None:
