@@ -70,7 +70,7 @@ def bench_conv(
     from tfngen.bench.turns import Effort
     from tfngen.bench.workloads import find
 
-    with console.progress() as advance:
+    with console.progress(single=True) as advance:
         found = convolution.run(
             find(workload or ["tfn-l3"]), package, _names(peers), _names(allocator),
             Effort(rounds, seconds, patience), advance,
@@ -119,7 +119,7 @@ def bench_sh(
     from tfngen.bench import harmonics
     from tfngen.bench.turns import Effort
 
-    with console.progress() as advance:
+    with console.progress(single=True) as advance:
         found = harmonics.run(
             degree or harmonics.DEGREES, points, package, _names(peers), _names(allocator),
             Effort(rounds, seconds, patience), advance,

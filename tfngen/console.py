@@ -36,16 +36,17 @@ err = Console(stderr=True)
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage on a terminal, on stderr; nothing where nobody watches."""
+def progress(single: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage, or a `single` one for all, on a terminal, on stderr; nothing where nobody watches."""
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+            key = "" if single else stage
+            if key not in tasks:
+                tasks[key] = bars.add_task(stage, total=total)
+            bars.update(tasks[key], description=stage, completed=done, total=total)
 
         yield advance
 

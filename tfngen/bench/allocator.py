@@ -12,10 +12,11 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 SETTINGS = {
     "default": {},
@@ -48,14 +49,15 @@ class Child:
 
     def __init__(self, job: dict[str, Any], setting: str, patience: float, folder: Path) -> None:
         self._patience = patience
-        self._errors = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tfngen.bench.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=_environment(setting),
-        )
+        self._errors = folder / f"{uuid4().hex}.stderr"
+        with self._errors.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tfngen.bench.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=_environment(setting),
+            )
         self._folder = folder
         self.reason = ""
         self.about = self._ask(job)
@@ -78,12 +80,10 @@ class Child:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
+        for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """A reply, or why there is none; after that this child is done for."""
@@ -108,8 +108,8 @@ class Child:
 
     def _gone(self) -> dict[str, Any]:
         code = self._process.wait()
-        self._errors.seek(0)
-        last = self._errors.read().decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        printed = self._errors.read_text(encoding="utf-8", errors="replace").strip()
+        last = printed.splitlines()[-1:] or ["no message"]
         how = f"killed by signal {-code}" if code < 0 else f"ended with {code}"
         self.reason = f"{how}: {last[0][:200]}"
         return {"reason": self.reason}

@@ -16,7 +16,6 @@ from tfngen.bench.peers import e3nn
 from tfngen.bench.timing import Progress, Timing, interleave
 from tfngen.irreps import Irrep, Path
 
-
 CONTENDERS = ("tfngen", "e3nn")
 MODES = ("forward", "gradient")
 

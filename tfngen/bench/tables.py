@@ -15,14 +15,17 @@ ALLOCATORS = {
 
 
 def table(found: Mapping[str, Any]) -> Table:
-    """One workload under one setting of the allocator: a row for each contender and mode."""
+    """One workload under one setting of the allocator: a row for each contender and mode.
+
+    The last column says how many times faster tfngen is than that contender.
+    """
     small = found.get("graph") == "molecule"
     each = "point" if found["benchmark"] == "sh" else "edge"
-    measured = Table(title=_title(found), caption=_caption(found), box=SIMPLE_HEAD)
+    measured = Table(title=_title(found), caption=_caption(found), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("mode", ""):
         measured.add_column(name, no_wrap=True)
-    over = "µs over ceiling" if small else f"µs/{each}"
-    names = ("ms", over, "GFLOP/s", "GB/s", "% of ceiling", "peak memory", "tfngen is")
+    over = "µs over" if small else f"µs/{each}"
+    names = ("ms", over, "GFLOP/s", "GB/s", "% of ceiling", "peak memory", "× faster")
     for name in names:
         measured.add_column(name, justify="right", no_wrap=True)
     mode = ""
@@ -38,13 +41,13 @@ def table(found: Mapping[str, Any]) -> Table:
         measured.add_row(
             shown,
             row["contender"],
-            f"{row['milliseconds']:.3g}" if row["milliseconds"] < 100 else f"{row['milliseconds']:,.0f}",
-            f"{row['microseconds_over']:,.0f}" if small else f"{row['microseconds_each']:.3g}",
+            _digits(row["milliseconds"]),
+            _digits(row["microseconds_over" if small else "microseconds_each"]),
             f"{row['gflops']:.3g}" if row["gflops"] else "",
             f"{row['gb_per_s']:.3g}",
             f"{row['percent_of_ceiling']:.2g}",
             "" if row["peak_bytes"] is None else bytes_text(row["peak_bytes"]),
-            "" if times is None or row["contender"] == "tfngen" else f"{times:.3g}× faster",
+            "" if times is None or row["contender"] == "tfngen" else f"{times:.3g}",
         )
     return measured
 
@@ -77,25 +80,26 @@ def bytes_text(count: float) -> str:
 
 
 def _title(found: Mapping[str, Any]) -> str:
-    setting = ALLOCATORS[found["allocator"]]
     if found["benchmark"] == "sh":
-        work = f"{found['name']}: {found['points']:,} points"
+        work = f"{found['points']:,} points"
     else:
-        work = (
-            f"{found['name']}: {found['edges']:,} edges, {found['paths']} paths, {found['weights']:,} weights"
-        )
-    return f"{work}, float32, {found['threads']} threads, {setting}"
+        work = f"{found['edges']:,} edges, {found['paths']} paths, {found['weights']:,} weights"
+    setting = ALLOCATORS[found["allocator"]]
+    return f"{found['name']}: {work}, float32, {found['threads']} threads, {setting}"
 
 
 def _caption(found: Mapping[str, Any]) -> str:
     lines = [f"ceilings in this run: {found['sgemm_gflops']:.0f} GFLOP/s, {found['read_gb_per_s']:.1f} GB/s"]
     for mode, least in found["work"].items():
-        flops = f"{least['flops'] / 1e9:.3g} GFLOP and " if least["flops"] else ""
-        lines.append(
-            f"{mode}: at least {flops}{bytes_text(least['bytes'])}, {least['ceiling_ms']:.3g} ms at the ceiling"
-        )
+        flops = f"{1e-6 * least['flops']:,.3g} MFLOP and " if least["flops"] else ""
+        moved = bytes_text(least["bytes"])
+        lines.append(f"{mode}: at least {flops}{moved}, {least['ceiling_ms']:.3g} ms at the ceiling")
     return "\n".join(lines)
 
 
 def _line(contender: str, modes: list[str], reason: str) -> str:
     return f"{contender} ({', '.join(modes)}): {reason}" if modes else f"{contender}: {reason}"
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

@@ -1,4 +1,4 @@
-"""Benchmarks as pictures: times of every contender on a logarithmic scale, beside what the machine could do."""
+"""Benchmarks as pictures: every contender's time, logarithmically, beside what the machine could do."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tfngen.irreps import Irrep
 
 
 def convolution(problem: Problem, compiled: bool) -> Prepared:
-    """Like the interaction of NequIP and MACE; normalised so that odd paths differ from ours by a sign only."""
+    """As NequIP and MACE do it; normalised so that odd paths differ from ours by a sign only."""
     from e3nn import o3
 
     ours = problem.convolution
@@ -50,7 +50,7 @@ def harmonics(problem: HarmonicsProblem, compiled: bool) -> Prepared:
 
 
 def odd_path_signs(convolution: object) -> np.ndarray:
-    """Per output column: −1 on paths with l_F + l_I + l_O odd, where taking the input first changes the sign."""
+    """Per output column: −1 on odd paths, where taking the input before the filter changes the sign."""
     signs = [
         np.full(path.channels * path.irrep_output.dim, 1 if path.path.even else -1)
         for path in convolution.paths  # type: ignore[attr-defined]

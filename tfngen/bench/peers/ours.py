@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,7 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
         Layout(outputs=np.concatenate(columns)),
         compiled,
         lambda packed: split(packed, ours.irreps_in, input_slices(ours)),
-        lambda packed: split(
-            packed, ours.irreps_out, [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
-        ),
+        lambda packed: split(packed, ours.irreps_out, [slice(a, b) for a, b in pairwise(starts)]),
     )
 
 
