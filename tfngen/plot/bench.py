@@ -59,12 +59,9 @@ def plot_bench(runs: Sequence[Run]) -> Figure:
     rows = list(groups.items())
     columns = max(_panels(name, group) for name, group in rows)
     heights = [_height(name, group) for name, group in rows]
-    width, left, gap, panel = 0.5 + 4.6 * columns, 1.75, 0.35, 2.75
-    if any(name in _SERIES for name, _ in rows):
-        left, gap = 1.75, 0.75
-        width = left + columns * (panel + gap) + 0.2
-    else:
-        width = left + columns * (panel + gap) + 0.2
+    series = any(name in _SERIES for name, _ in rows)  # these need room for a legend and for labels
+    left, panel, gap = (2.5, 2.75, 0.75) if series else (1.75, 2.75, 0.35)
+    width = left + columns * (panel + gap) - gap + 0.45
     total = sum(heights) + 1.05 * len(rows) + 0.55
     with style.look():
         figure = style.figure(width, total)
@@ -111,29 +108,31 @@ def _height(name: str, group: Sequence[Run]) -> float:
 
 
 def _bars(places: Sequence[Axes], group: Sequence[Run]) -> None:
-    """Contenders from top to bottom; the solid bar is glibc's default, the hatched one kept memory."""
+    """Contenders from top to bottom, a bar for each allocator setting; a word where one did not run."""
     contenders = _contenders(group)
+    both = len({run["allocator"] for run in group}) > 1
     for at, (axes, mode) in enumerate(zip(places, _modes(group), strict=True)):
-        times = []
-        for run in group:
-            kept = run["allocator"] == "kept"
-            for row in run["rows"]:
-                if row["mode"] != mode or row["reason"]:
-                    continue
-                position = contenders.index(row["contender"]) + (0.19 if kept else -0.19)
-                times.append(row["milliseconds"])
-                axes.barh(
-                    position, row["milliseconds"], 0.34, color=COLORS[row["contender"]],
-                    alpha=0.55 if kept else 1.0,
-                )  # fmt: skip
-                axes.annotate(
-                    f"{row['milliseconds']:.3g}", (row["milliseconds"], position), (2, 0),
-                    textcoords="offset points", va="center", fontsize=5.5, color=style.SOFT,
-                )  # fmt: skip
+        rows = [(run, row) for run in group for row in run["rows"] if row["mode"] == mode]
         floor = min(run["work"][mode]["ceiling_ms"] for run in group)
-        axes.axvline(floor, color=style.INK, linewidth=0.8, linestyle=(0, (3, 2)))
+        times = [row["milliseconds"] for _, row in rows if not row["reason"]]
         axes.set_xscale("log")
-        axes.set_xlim(min([floor, *times]) / 2, max([floor, *times]) * 5)
+        axes.set_xlim(left := min([floor, *times]) / 2, max([floor, *times]) * 5)
+        for run, row in rows:
+            if row["contender"] not in contenders:
+                continue
+            kept = run["allocator"] == "kept"
+            position = contenders.index(row["contender"]) + (0.19 if kept else -0.19) * both
+            words, end = "did not run", left
+            if not row["reason"]:
+                words, end = f"{row['milliseconds']:.3g}", row["milliseconds"]
+                color = COLORS[row["contender"]]
+                axes.barh(position, end, 0.34 if both else 0.5, color=color, alpha=0.55 if kept else 1.0)
+            if not (row["reason"] and kept and both):
+                axes.annotate(
+                    words, (end, position), (2, 0), textcoords="offset points",
+                    va="center", fontsize=5.5, color=style.SOFT,
+                )  # fmt: skip
+        axes.axvline(floor, color=style.INK, linewidth=0.8, linestyle=(0, (3, 2)))
         axes.set_ylim(len(contenders) - 0.45, -0.55)
         axes.set_yticks(range(len(contenders)), contenders if at == 0 else [""] * len(contenders))
         axes.set_title(mode, fontsize=style.LABEL)
@@ -204,8 +203,13 @@ def _heading(name: str, run: Run) -> str:
 def _footnote(runs: Sequence[Run]) -> str:
     flops = max(run["sgemm_gflops"] for run in runs)
     read = max(run["read_gb_per_s"] for run in runs)
+    settings = {run["allocator"] for run in runs}
+    kept = "Solid: glibc's allocator as it comes; pale bars, dashed curves: told to keep memory."
+    if settings == {"default"}:
+        kept = "glibc's allocator as it comes."
+    elif settings == {"kept"}:
+        kept = "glibc's allocator told to keep memory."
     return (
-        f"float32, {runs[0]['threads']} threads. Dashed vertical line or black curve: the machine's ceiling "
-        f"(up to {flops:.0f} GFLOP/s, {read:.0f} GB/s).\n"
-        "Solid: glibc's allocator as it comes; pale bars and dashed curves: told to keep memory."
+        f"float32, {runs[0]['threads']} threads. Black and dashed: the machine's ceiling "
+        f"(up to {flops:.0f} GFLOP/s, {read:.0f} GB/s).\n{kept}"
     )
