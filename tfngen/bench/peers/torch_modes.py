@@ -36,7 +36,7 @@ def prepare(
     """
     if compiled:
         forward = torch.compile(forward, dynamic=False)
-    vectors = problem.vectors.requires_grad_()
+    vectors, target = problem.vectors.requires_grad_(), problem.target  # nothing below keeps `problem`
     weights = _arranged(problem.weights, layout.weights).requires_grad_()
     features = [
         each.requires_grad_() for each in split_features(_arranged(problem.features, layout.features))
@@ -62,7 +62,7 @@ def prepare(
         return [-slope]
 
     def training() -> Sequence[Tensor]:
-        loss = (forces(create_graph=True)[0] * problem.target).sum()
+        loss = (forces(create_graph=True)[0] * target).sum()
         return torch.autograd.grad(loss, [*features, weights])
 
     def sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
