@@ -64,7 +64,7 @@ class Child:
         self.reason = self.about.get("reason", "")
 
     def warm(self, mode: str) -> dict[str, Any]:
-        """First calls of a mode: {"first", "seconds", "peak_bytes", "sample"}, or a "reason"."""
+        """First calls of a mode: {"peak_bytes", "sample"}, or a "reason"."""
         sample = self._folder / f"{self._process.pid}-{mode}.npz"
         limit = available_memory()
         limit = None if limit is None else max(limit - RESERVE, 0)

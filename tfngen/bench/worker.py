@@ -99,13 +99,10 @@ def _serve(prepared: Any, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]
 def _warm(prepared: Any, mode: str, run: Callable[[], Any], request: dict[str, Any]) -> dict[str, Any]:
     """First calls, uncounted: compile, keep a sample of the results, find the peak of memory."""
     _limit_memory(request["limit"])
-    start = time.perf_counter()
     results = run()
-    first = time.perf_counter() - start
     np.savez(Path(request["sample"]), *prepared.sample(mode, results))
     del results
-    peak = peak_memory(run)
-    return {"first": first, "peak_bytes": peak, "seconds": _seconds(run)}
+    return {"peak_bytes": peak_memory(run)}
 
 
 def turn(run: Callable[[], Any]) -> float:
