@@ -17,6 +17,7 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what was me
 Peers = Annotated[
     str | None, typer.Option(help="Whom to compare with, by commas; all by default, 'none' for nobody.")
 ]
+Compiled = Annotated[bool, typer.Option(help="Also compare with peers under torch.compile.")]
 Allocators = Annotated[
     str | None, typer.Option(help="Settings of glibc's allocator, by commas: default, kept. Both by default.")
 ]
@@ -54,6 +55,7 @@ def bench_conv(
         ),
     ] = None,
     peers: Peers = None,
+    compiled: Compiled = True,
     package: Package = None,
     allocator: Allocators = None,
     rounds: Rounds = 15,
@@ -72,7 +74,7 @@ def bench_conv(
 
     with console.progress(single=True) as advance:
         found = convolution.run(
-            find(workload or ["tfn-l3"]), package, _names(peers), _names(allocator),
+            find(workload or ["tfn-l3"]), package, _names(peers), compiled, _names(allocator),
             Effort(rounds, seconds, patience), advance,
         )  # fmt: skip
         runs = console.print_runs(found, json_file, picture)
@@ -82,6 +84,7 @@ def bench_conv(
 @bench.command("small")
 def bench_small(
     peers: Peers = None,
+    compiled: Compiled = True,
     package: Package = None,
     allocator: Allocators = "default",
     rounds: Rounds = 200,
@@ -94,7 +97,7 @@ def bench_small(
 
     Example: `tfngen bench small --peers e3nn`.
     """
-    bench_conv(["small"], peers, package, allocator, rounds, seconds, patience, json_file, picture)
+    bench_conv(["small"], peers, compiled, package, allocator, rounds, seconds, patience, json_file, picture)
 
 
 @bench.command("sh")

@@ -102,6 +102,8 @@ def test_an_unknown_peer_or_setting_is_refused_with_the_choices():
         allocator.check_settings(["mine"])
     assert [each.name for each in peers.choose(CONVOLUTIONS, [])] == ["tfngen"]
     assert [each.name for each in peers.choose(CONVOLUTIONS, ["e3nn"])] == ["tfngen", "e3nn", "e3nn compiled"]
+    eager = peers.choose(CONVOLUTIONS, ["e3nn"], compiled=False)
+    assert [each.name for each in eager] == ["tfngen", "e3nn"]
 
 
 def test_samples_that_differ_are_told_apart(tmp_path):

@@ -23,6 +23,7 @@ def run(
     workloads: Sequence[Workload],
     package: str | os.PathLike[str] | None = None,
     chosen: Sequence[str] | None = None,
+    compiled: bool = True,
     settings: Sequence[str] | None = None,
     effort: Effort = Effort(),  # noqa: B008, immutable
     progress: Progress = lambda *_: None,
@@ -33,13 +34,14 @@ def run(
         workloads: see `tfngen.bench.workloads.find`.
         package: a generated package's folder; one of the workload's degree, built on demand, by default.
         chosen: peers to compare with, all by default.
+        compiled: compare with them under torch.compile too.
         settings: names from `tfngen.bench.allocator.SETTINGS`, all by default.
 
     Raises:
         ValueError: an unknown peer or setting.
         RuntimeError: tfngen cannot run a workload.
     """
-    contenders = peers.choose(peers.CONVOLUTIONS, chosen)
+    contenders = peers.choose(peers.CONVOLUTIONS, chosen, compiled)
     settings = check_settings(settings)
     folder = None if package is None else str(Path(package).resolve())
     for workload in workloads:

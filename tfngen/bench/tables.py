@@ -79,6 +79,10 @@ def bytes_text(count: float) -> str:
     return f"{count:.3g} GB"
 
 
+def _flops_text(count: float) -> str:
+    return f"{1e-9 * count:.3g} GFLOP" if count >= 1e9 else f"{1e-6 * count:.3g} MFLOP"
+
+
 def _title(found: Mapping[str, Any]) -> str:
     if found["benchmark"] == "sh":
         work = f"{found['points']:,} points"
@@ -91,7 +95,7 @@ def _title(found: Mapping[str, Any]) -> str:
 def _caption(found: Mapping[str, Any]) -> str:
     lines = [f"ceilings in this run: {found['sgemm_gflops']:.0f} GFLOP/s, {found['read_gb_per_s']:.1f} GB/s"]
     for mode, least in found["work"].items():
-        flops = f"{1e-6 * least['flops']:,.3g} MFLOP and " if least["flops"] else ""
+        flops = f"{_flops_text(least['flops'])} and " if least["flops"] else ""
         moved = bytes_text(least["bytes"])
         lines.append(f"{mode}: at least {flops}{moved}, {least['ceiling_ms']:.3g} ms at the ceiling")
     return "\n".join(lines)

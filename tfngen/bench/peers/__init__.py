@@ -88,8 +88,10 @@ HARMONICS = (
 )
 
 
-def choose(contenders: Iterable[Contender], peers: Iterable[str] | None) -> list[Contender]:
-    """tfngen and the peers named, all of them for None.
+def choose(
+    contenders: Iterable[Contender], peers: Iterable[str] | None, compiled: bool = True
+) -> list[Contender]:
+    """tfngen and the peers named, all of them for None; without those under torch.compile if not `compiled`.
 
     Raises:
         ValueError: a name that is none of the peers.
@@ -100,7 +102,8 @@ def choose(contenders: Iterable[Contender], peers: Iterable[str] | None) -> list
     for name in wanted:
         if name not in known:
             raise ValueError(f"peers: got {name!r}; it must be among {', '.join(known)}")
-    return [each for each in contenders if each is TFNGEN or each.peer in wanted]
+    chosen = [each for each in contenders if each is TFNGEN or each.peer in wanted]
+    return [each for each in chosen if compiled or not each.compiled]
 
 
 def not_installed(contender: Contender) -> str:
