@@ -116,15 +116,15 @@ def _bars(places: Sequence[Axes], group: Sequence[Run]) -> None:
         floor = min(run["work"][mode]["ceiling_ms"] for run in group)
         times = [row["milliseconds"] for _, row in rows if not row["reason"]]
         axes.set_xscale("log")
-        axes.set_xlim(left := min([floor, *times]) / 2, max([floor, *times]) * 5)
+        axes.set_xlim(min([floor, *times]) / 2, max([floor, *times]) * 5)
         for run, row in rows:
             if row["contender"] not in contenders:
                 continue
             kept = run["allocator"] == "kept"
             position = contenders.index(row["contender"]) + (0.19 if kept else -0.19) * both
-            words, end = "did not run", left
+            words, end = "did not run", floor
             if not row["reason"]:
-                words, end = f"{row['milliseconds']:.3g}", row["milliseconds"]
+                words, end = _digits(row["milliseconds"]), row["milliseconds"]
                 color = COLORS[row["contender"]]
                 axes.barh(position, end, 0.34 if both else 0.5, color=color, alpha=0.55 if kept else 1.0)
             if not (row["reason"] and kept and both):
@@ -138,6 +138,10 @@ def _bars(places: Sequence[Axes], group: Sequence[Run]) -> None:
         axes.set_title(mode, fontsize=style.LABEL)
         axes.set_xlabel("ms", fontsize=style.LABEL, labelpad=1)
         _tidy(axes, "x")
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _curves(places: Sequence[Axes], group: Sequence[Run], key: str, label: str) -> None:
