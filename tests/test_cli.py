@@ -57,6 +57,12 @@ COMMANDS = (
     ("plot", "harmonics"),
     ("plot", "filters"),
     ("plot", "couplings"),
+    ("plot", "bench"),
+    ("bench", "conv"),
+    ("bench", "sh"),
+    ("bench", "small"),
+    ("bench", "product"),
+    ("bench", "startup"),
 )
 
 

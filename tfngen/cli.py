@@ -10,6 +10,7 @@ import typer
 
 import tfngen
 from tfngen import console
+from tfngen.cli_bench import Package, bench
 
 app = typer.Typer(
     name="tfngen",
@@ -21,8 +22,7 @@ app = typer.Typer(
 )
 coefficients = typer.Typer(no_args_is_help=True, help="Print exact coefficients: `cg` or `sh`.")
 run = typer.Typer(no_args_is_help=True, help="Train one of the paper's experiments.")
-plot = typer.Typer(no_args_is_help=True, help="Draw harmonics, filters or couplings.")
-bench = typer.Typer(no_args_is_help=True, help="Measure, against e3nn and against this machine's ceilings.")
+plot = typer.Typer(no_args_is_help=True, help="Draw harmonics, filters, couplings or benchmarks.")
 app.add_typer(coefficients, name="coefficients")
 app.add_typer(run, name="run")
 app.add_typer(plot, name="plot")
@@ -63,7 +63,6 @@ Lmax = Annotated[int, typer.Option("--lmax", "-l", help="The highest degree, 0 t
 Norm = Annotated[Normalization, typer.Option(help="Normalisation of the spherical harmonics.")]
 Way = Annotated[Strategy, typer.Option(help="How products are computed; auto counts and takes the cheapest.")]
 Channels = Annotated[int, typer.Option(help="The number of channels at which auto counts.")]
-Package = Annotated[Path | None, typer.Option(help="A generated package; built on demand by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Latex = Annotated[bool, typer.Option("--latex", help="Print LaTeX.")]
 
@@ -325,60 +324,19 @@ def plot_couplings(
     console.save_figure(draw(path=tuple(path)) if path else draw(lmax=lmax), out)
 
 
-Rounds = Annotated[int, typer.Option(help="How often each contender has its turn.", min=1)]
-JsonFile = Annotated[Path | None, typer.Option("--json", help="Write what was measured to this file.")]
-
-
-@bench.command("product")
-def bench_product(
-    package: Package = None,
-    edges: Annotated[int, typer.Option(help="Edges.", min=1)] = 2000,
-    channels: Annotated[int, typer.Option(help="Channels.", min=1)] = 32,
-    rounds: Rounds = 15,
-    json_file: JsonFile = None,
+@plot.command("bench")
+def plot_bench(
+    file: Annotated[Path, typer.Argument(help="What `tfngen bench … --json` wrote.", metavar="FILE")],
+    out: Annotated[Path, typer.Option(help="PNG, SVG or PDF.")] = Path("bench.png"),
 ) -> None:
-    """Time the product of every path, forward and gradient, beside e3nn's.
+    """Draw a benchmark that was measured before.
 
-    Example: `tfngen bench product --edges 2000 --channels 32`.
+    Example: `tfngen plot bench conv.json --out conv.png`.
     """
-    from tfngen.bench import product
+    from tfngen.plot.bench import plot_bench as draw
+    from tfngen.plot.bench import read_runs
 
-    workload = product.Workload(console.package(package), edges, channels)
-    with console.progress() as advance:
-        rows, ceiling = product.measure(workload, rounds, advance)
-    console.print_product(product.as_json(rows, ceiling, workload), json_file)
-
-
-@bench.command("conv")
-def bench_conv(
-    workload: Annotated[str, typer.Option(help="tfn-l3, mace-large or sevennet-l3i5.")] = "tfn-l3",
-    package: Package = None,
-    rounds: Rounds = 15,
-    json_file: JsonFile = None,
-) -> None:
-    """Time a convolution over a graph, forward and gradient, beside e3nn's.
-
-    Example: `tfngen bench conv --workload tfn-l3`.
-    """
-    from tfngen.bench import convolution
-
-    with console.progress() as advance:
-        rows, ceiling = convolution.measure(workload, console.package(package), rounds, advance)
-    console.print_product(convolution.as_json(workload, rows, ceiling), json_file)
-
-
-@bench.command("startup")
-def bench_startup(package: Package = None, rounds: Rounds = 5, json_file: JsonFile = None) -> None:
-    """Time import and first calls in fresh processes, before and after compilation.
-
-    Example: `tfngen bench startup`.
-    """
-    from tfngen.bench import startup
-
-    home = Path(str(console.package(package).__file__)).parent
-    with console.progress() as advance:
-        found = startup.measure(home, rounds, advance)
-    console.print_startup(found, json_file)
+    console.save_figure(draw(read_runs(file)), out)
 
 
 def main() -> None:

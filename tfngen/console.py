@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -36,16 +36,17 @@ err = Console(stderr=True)
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage on a terminal, on stderr; nothing where nobody watches."""
+def progress(single: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage, or a `single` one for all, on a terminal, on stderr; nothing where nobody watches."""
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def advance(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+            key = "" if single else stage
+            if key not in tasks:
+                tasks[key] = bars.add_task(stage, total=total)
+            bars.update(tasks[key], description=stage, completed=done, total=total)
 
         yield advance
 
@@ -144,6 +145,30 @@ def print_product(found: dict[str, Any], file: Path | None) -> None:
         )
     out.print(table)
     _write_json(found, file)
+
+
+def print_runs(
+    found: Iterable[dict[str, Any]], file: Path | None, picture: Path | None
+) -> list[dict[str, Any]]:
+    """Benchmarks as they come in: a table each, who did not take part and why; the file grows with them."""
+    from tfngen.bench import tables
+
+    runs: list[dict[str, Any]] = []
+    for run in found:
+        runs.append(run)
+        out.print(tables.table(run))
+        for line in tables.reasons(run):
+            out.print(f"  {line}", style="yellow", markup=False, highlight=False)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"runs": runs})
+    if file is not None:
+        out.print(f"{file}", highlight=False)
+    if picture is not None:
+        from tfngen.plot.bench import plot_bench
+
+        save_figure(plot_bench(runs), picture)
+    return runs
 
 
 def print_startup(found: Startup, file: Path | None) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tfngen import cli
-from tfngen.bench import ceiling, convolution, product, timing
+from tfngen.bench import ceiling, product, timing
 
 
 def test_contenders_take_turns_and_warm_up_uncounted():
@@ -55,16 +55,6 @@ def test_the_two_contenders_are_checked_to_agree(tfn_l1, monkeypatch):
     monkeypatch.setattr(product, "_products", lambda *given: [2 * each for each in right(*given)])
     with pytest.raises(AssertionError, match="differ"):
         product.measure(workload, rounds=1, progress=lambda *_: None)
-
-
-def test_a_convolution_is_checked_against_e3nn_and_measured(tfn_l1, monkeypatch):
-    small = convolution.Workload("3x0e+2x1o", "0e+1o", "0e+1o+1e", nodes=4, neighbors=3)
-    monkeypatch.setitem(convolution.WORKLOADS, "small", small)
-    rows, top = convolution.measure("small", tfn_l1, rounds=1, progress=lambda *_: None)
-    assert [row.contender for row in rows] == ["tfngen", "e3nn"] * 2
-    json.dumps(convolution.as_json("small", rows, top))
-    with pytest.raises(ValueError, match=r"workload: got 'none'; it must be one of tfn-l3"):
-        convolution.measure("none", tfn_l1, rounds=1, progress=lambda *_: None)
 
 
 def test_the_commands_print_a_table_and_write_json(tfn_l1, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from types import ModuleType
@@ -11,9 +12,24 @@ import torch
 from torch import Tensor
 
 from tfngen.bench import ceiling as machine
-from tfngen.bench import peers
-from tfngen.bench.timing import Progress, interleave
+from tfngen.bench.peers import e3nn
+from tfngen.bench.timing import Progress, Timing, interleave
 from tfngen.irreps import Irrep, Path
+
+CONTENDERS = ("tfngen", "e3nn")
+MODES = ("forward", "gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contender in one mode."""
+
+    mode: str
+    contender: str
+    milliseconds: float
+    microseconds_per_edge: float
+    times_faster: float
+    percent_of_ceiling: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +49,7 @@ class Workload:
         return 4 * self.edges * (shared + per_path)
 
 
-def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[peers.Row], machine.Ceiling]:
+def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[Row], machine.Ceiling]:
     """Time forward and forward + gradient, tfngen and e3nn and the machine's ceilings taking turns.
 
     Raises:
@@ -49,7 +65,7 @@ def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[p
     w = torch.randn(edges, len(paths) * channels, generator=generator)
     packed = torch.cat([value.reshape(edges, -1) for value in x], dim=1)
 
-    peer = peers.e3nn_product(
+    peer = e3nn.product(
         "+".join(f"{channels}x{l}e" for l in inputs),
         "+".join(f"1x{l}e" for l in filters),
         [(channels, Irrep(path.l_output)) for path in paths],
@@ -59,13 +75,13 @@ def measure(workload: Workload, rounds: int, progress: Progress) -> tuple[list[p
         "tfngen": (partial(_products, kernels), (y, w, *x)),
         "e3nn": (lambda y, w, packed: peer(packed, y, w), (y, w, packed)),
     }
-    peers.assert_same(paths, _products(kernels, y, w, *x), peer(packed, y, w))
-    timings = interleave({**peers.turns(contenders), **machine.contenders()}, rounds, progress=progress)
+    _assert_same(paths, _products(kernels, y, w, *x), peer(packed, y, w))
+    timings = interleave({**_turns(contenders), **machine.contenders()}, rounds, progress=progress)
     top = machine.ceiling(timings)
-    return peers.rows(timings, edges, top.seconds(0, workload.bytes)), top
+    return _rows(timings, edges, top.seconds(0, workload.bytes)), top
 
 
-def as_json(rows: list[peers.Row], top: machine.Ceiling, workload: Workload) -> dict[str, Any]:
+def as_json(rows: list[Row], top: machine.Ceiling, workload: Workload) -> dict[str, Any]:
     """What a run found, as JSON has it."""
     return {
         "lmax": workload.kernels.LMAX,
@@ -92,3 +108,62 @@ def _products(kernels: ModuleType, y: Tensor, w: Tensor, *x: Tensor) -> list[Ten
 def _input_degrees(kernels: ModuleType) -> list[int]:
     """The degrees of inputs that a path takes: not all of them where a package was made for a model."""
     return sorted({path[1] for path in kernels.PATHS})
+
+
+def _rows(timings: Mapping[str, Timing], edges: int, floor: float) -> list[Row]:
+    """What was measured under the names "forward tfngen", …; `floor` is the least a forward could take."""
+    return [
+        Row(
+            mode,
+            contender,
+            1e3 * (seconds := timings[f"{mode} {contender}"].median),
+            1e6 * seconds / edges,
+            timings[f"{mode} e3nn"].median / seconds,
+            100 * floor / seconds if mode == "forward" else None,
+        )
+        for mode in MODES
+        for contender in CONTENDERS
+    ]
+
+
+def _turns(
+    functions: Mapping[str, tuple[Callable[..., Any], Sequence[Tensor]]],
+) -> dict[str, Callable[[], object]]:
+    """Both modes of each contender's function on its operands, under the names that `_rows` reads."""
+    return {
+        name: run
+        for who, (function, operands) in functions.items()
+        for name, run in (
+            (f"forward {who}", _forward(function, operands)),
+            (f"gradient {who}", _gradient(function, operands)),
+        )
+    }
+
+
+def _forward(function: Callable[..., Any], operands: Sequence[Tensor]) -> Callable[[], object]:
+    return lambda: function(*operands)
+
+
+def _gradient(function: Callable[..., Any], operands: Sequence[Tensor]) -> Callable[[], object]:
+    """Forward, then the gradient by every operand."""
+    leaves = [operand.detach().requires_grad_() for operand in operands]
+
+    def run() -> object:
+        outputs = function(*leaves)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return torch.autograd.grad(outputs, leaves, [torch.ones_like(each) for each in outputs])
+
+    return run
+
+
+def _assert_same(paths: Sequence[Path], ours: Sequence[Tensor], theirs: Tensor) -> None:
+    """Raise AssertionError unless e3nn's packed result is ours, path by path.
+
+    e3nn's symbols have norm 1 and take the input before the filter: √(2l_O+1), and a sign on odd paths.
+    """
+    widths = [each.shape[1] * each.shape[2] for each in ours]
+    for path, got, part in zip(paths, ours, theirs.split(widths, dim=1), strict=True):
+        wanted = part.reshape(got.shape) * (2 * path.l_output + 1) ** 0.5
+        wanted = wanted if path.even else -wanted
+        error = (got - wanted).abs().max() / wanted.abs().max()
+        assert error < 1e-5, f"tfngen and e3nn differ by {error:.1e} on path {path}"

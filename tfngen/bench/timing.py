@@ -10,6 +10,11 @@ from statistics import median
 Progress = Callable[[str, int, int], None]
 
 
+def prefixed(progress: Progress, what: str) -> Progress:
+    """The same progress, saying what it is of."""
+    return lambda stage, done, total: progress(f"{what}, {stage}", done, total)
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds of one contender over all rounds."""

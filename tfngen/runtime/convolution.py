@@ -203,7 +203,8 @@ class Convolution:
         orders = (order for by in (graph.by_target, graph.by_source) for order in (by.order, by.row_pointers))
         package = self.kernels._package
         package.check_tensor("features", packed, y)
-        operands = (y, packed, weights)
+        # Views, as the engine does not tell of leaves whether their gradient is wanted.
+        operands = (y, packed.view_as(packed), weights.view_as(weights))
         sharing = (None,) * 3 if order is None else (order.index, order.order, order.row_pointers)
         tensors = (*edges, *orders, *sharing)
         sums = convolve("output", package.fingerprint, self._numbers, operands, tensors)

@@ -20,7 +20,7 @@ from tfngen.forms import FORM, TANGENT, Form
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
 from tfngen.runtime.backend import backend
 from tfngen.runtime.checks import check_convolution
-from tfngen.runtime.operators import differentiable, register, rows_contiguous
+from tfngen.runtime.operators import differentiable, register, rows_contiguous, wanted_gradients
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
 
 BACKWARD, DOUBLE_BACKWARD, D_GRAD = FORM["backward"], FORM["double_backward"], FORM["d_grad"]
@@ -119,16 +119,17 @@ def _register_role_over_graph(role: Role) -> None:
 
     def backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
         slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangents[0]}
-        needed = ctx.needs_input_grad[2:5]
-        if role is Role.OUTPUT and sum(needed) > 1:
-            return list(convolve("backward", ctx.package, ctx.plan, [slots[s] for s in SLOTS], ctx.graph))
-        gradients: list[Tensor | None] = []
-        for slot, wanted in zip(role.operands, needed, strict=True):
+        call = ctx.package, ctx.plan
+        wanted = [slot for slot, each in zip(role.operands, wanted_gradients(ctx), strict=False) if each]
+        gradients: dict[str, Tensor] = {}
+        if len(set(wanted) & set(BACKWARD.by)) > 1:
+            together = convolve("backward", *call, [slots[slot] for slot in SLOTS], ctx.graph)
+            gradients = dict(zip(BACKWARD.by, together, strict=True))
+        for slot in set(wanted) - gradients.keys():
             derivative = ROLE_OF_SLOT[slot]
             others = [slots[each] for each in derivative.operands]
-            call = (derivative.value, ctx.package, ctx.plan, others, ctx.graph)
-            gradients.append(convolve(*call) if wanted else None)
-        return gradients
+            gradients[slot] = convolve(derivative.value, *call, others, ctx.graph)
+        return [gradients[slot] if slot in wanted else None for slot in role.operands]
 
     _register_convolution(role.value, (FORM[role.value],), backward)
 

@@ -182,6 +182,24 @@ def _vjp_vjp_backward(ctx: Any, d_vectors: Tensor, d_grads: Tensor) -> tuple[Any
     return None, None, *gradients
 
 
+def wanted_gradients(ctx: Any) -> list[bool]:
+    """Which tensors of an operator's call the derivative now being computed leads to.
+
+    `ctx.needs_input_grad` says which could have one; when forces are asked for, few of those are wanted.
+    """
+    will_run = getattr(torch._C, "_will_engine_execute_node", None)
+
+    def wanted(node: Any) -> bool:
+        if node is None or will_run is None:
+            return node is not None
+        try:
+            return bool(will_run(node))
+        except RuntimeError:  # outside the engine, or a leaf, of which it does not tell
+            return True
+
+    return [wanted(node) for node, _ in ctx.next_functions]
+
+
 def differentiable(tensor: Tensor) -> Tensor:
     """`tensor` under a name of its own, so that differentiating by it sees no path through other operands."""
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()

@@ -1,0 +1,207 @@
+"""Whoever is compared computes the same thing, in processes of their own; nobody is left out silently."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from tfngen.bench import allocator, convolution, harmonics, peers, problem, tables, turns
+from tfngen.bench.peers import CONVOLUTIONS, HARMONICS, TFNGEN, Contender
+from tfngen.bench.turns import Effort
+from tfngen.bench.workloads import Workload
+
+TINY = Workload(
+    "tiny", "3x0e+2x1o", "0e+1o", "0e+1o+1e", 4, 3, modes=("forward", "gradient", "forces", "training")
+)
+EFFORT = Effort(rounds=1, seconds=0.0)
+TOLERANCE = 1e-5  # float32 sums of a few terms
+
+
+def prepared(contender: Contender, kernels):
+    from importlib import import_module
+
+    if reason := peers.not_installed(contender):
+        pytest.skip(reason)
+    return import_module(contender.module).convolution(problem.draw(TINY, kernels), contender.compiled)
+
+
+@pytest.mark.parametrize("mode", TINY.modes)
+@pytest.mark.parametrize(
+    "contender", [each for each in CONVOLUTIONS[1:] if not each.compiled], ids=lambda each: each.name
+)
+def test_peers_compute_the_same_convolution_and_derivatives(tfn_l1, contender, mode):
+    theirs, ours = prepared(contender, tfn_l1), prepared(TFNGEN, tfn_l1)
+    wanted = ours.sample(mode, ours.run[mode]())
+    found = theirs.sample(mode, theirs.run[mode]())
+    assert len(found) == len(wanted) == {"forward": 1, "gradient": 3, "forces": 1, "training": 2}[mode]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.shape == other.shape
+        assert np.abs(one - other).max() < TOLERANCE * np.abs(other).max()
+
+
+def test_training_differentiates_the_forces(tfn_l1):
+    """The weights' gradient of Σ target · (−∂E/∂r), against a difference quotient in their own direction."""
+    import torch
+
+    drawn = problem.draw(TINY, tfn_l1)
+    ours = CONVOLUTIONS[0]
+    direction = torch.randn(drawn.weights.shape, generator=torch.Generator().manual_seed(4))
+
+    def loss(step: float) -> float:
+        moved = dataclasses.replace(drawn, weights=(drawn.weights + step * direction).detach())
+        return float((_prepare(ours, moved).run["forces"]()[0] * drawn.target).sum())
+
+    by_weights = _prepare(ours, drawn).run["training"]()[-1]
+    # E is quadratic in the weights, so the central difference is exact but for float32 rounding.
+    assert (loss(0.5) - loss(-0.5)) == pytest.approx(float((by_weights * direction).sum()), rel=1e-3)
+
+
+def _prepare(contender: Contender, drawn):
+    from tfngen.bench.peers import ours
+
+    detached = {
+        name: getattr(drawn, name).detach().clone()
+        for name in ("vectors", "features", "weights", "cotangent", "target")
+    }
+    return ours.convolution(dataclasses.replace(drawn, **detached), contender.compiled)
+
+
+@pytest.mark.parametrize("contender", HARMONICS[1:], ids=lambda each: each.name)
+def test_peers_compute_the_same_harmonics(tfn_l2, contender):
+    from importlib import import_module
+
+    from tfngen.bench.harmonics_problem import draw
+    from tfngen.bench.peers import ours
+
+    if reason := peers.not_installed(contender):
+        pytest.skip(reason)
+    theirs = import_module(contender.module).harmonics(draw(2, 10, tfn_l2), False)
+    mine = ours.harmonics(draw(2, 10, tfn_l2), False)
+    for mode in ("values", "gradient"):
+        (found,), (wanted,) = theirs.sample(mode, theirs.run[mode]()), mine.sample(mode, mine.run[mode]())
+        assert np.abs(found - wanted).max() < TOLERANCE * np.abs(wanted).max()
+    if "jacobian" in theirs.run:
+        import torch
+
+        drawn = draw(2, 10, tfn_l2)
+        _, slopes = theirs.sample("jacobian", theirs.run["jacobian"]())
+        wanted = torch.autograd.functional.jacobian(
+            lambda r: tfn_l2.spherical_harmonics(r).sum(0), drawn.vectors
+        )  # (components, points, axes)
+        assert np.abs(slopes - wanted.permute(1, 2, 0).numpy()).max() < TOLERANCE * np.abs(slopes).max()
+
+
+def test_an_unknown_peer_or_setting_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="peers: got 'e4nn'; it must be among e3nn, cue"):
+        peers.choose(CONVOLUTIONS, ["e3nn", "e4nn"])
+    with pytest.raises(ValueError, match="allocator: got 'mine'; it must be one of default, kept"):
+        allocator.check_settings(["mine"])
+    assert [each.name for each in peers.choose(CONVOLUTIONS, [])] == ["tfngen"]
+    assert [each.name for each in peers.choose(CONVOLUTIONS, ["e3nn"])] == ["tfngen", "e3nn", "e3nn compiled"]
+    eager = peers.choose(CONVOLUTIONS, ["e3nn"], compiled=False)
+    assert [each.name for each in eager] == ["tfngen", "e3nn"]
+
+
+def test_samples_that_differ_are_told_apart(tmp_path):
+    wanted = np.arange(6.0).reshape(2, 3)
+    for name, value in {
+        "same": wanted,
+        "twice": 2 * wanted,
+        "nan": wanted * np.nan,
+        "short": wanted[1:],
+    }.items():
+        np.savez(tmp_path / f"{name}.npz", value)
+    against = {
+        name: turns.disagreement(tmp_path / "same.npz", tmp_path / f"{name}.npz", 1e-4)
+        for name in ("same", "twice", "nan", "short")
+    }
+    assert against["same"] == ""
+    assert "by 1.0e+00" in against["twice"]
+    assert "by nan" in against["nan"]
+    assert "shape (1, 3) instead of (2, 3)" in against["short"]
+
+
+def test_a_run_has_a_row_for_everybody_and_survives_json(tfn_l1, monkeypatch):
+    from pathlib import Path
+
+    absent = Contender("absent", "absent", "nowhere", ("no_such_module",))
+    broken = Contender("broken", "broken", "tfngen.bench.nowhere", ())
+    monkeypatch.setattr(peers, "CONVOLUTIONS", (TFNGEN, absent, broken))
+    workload = dataclasses.replace(TINY, modes=("forward", "training"))
+    package = Path(tfn_l1.__file__).parent
+    (run,) = convolution.run([workload], package, settings=["kept"], effort=EFFORT)
+    rows = {(row["mode"], row["contender"]): row for row in run["rows"]}
+    assert rows.keys() == {(m, c) for m in workload.modes for c in ("tfngen", "absent", "broken")}
+    assert rows["forward", "absent"]["reason"] == "not installed: no_such_module"
+    assert "No module named 'tfngen.bench.nowhere'" in rows["training", "broken"]["reason"]
+    ours = rows["training", "tfngen"]
+    assert ours["calls"] == 1
+    assert ours["tfngen_times_faster"] == 1.0
+    least = run["work"]["training"]
+    assert ours["gflops"] == pytest.approx(least["flops"] / ours["milliseconds"] / 1e6)
+    assert ours["percent_of_ceiling"] == pytest.approx(100 * least["ceiling_ms"] / ours["milliseconds"])
+    if sys.platform == "linux":
+        assert ours["peak_bytes"] > 0
+    assert json.loads(json.dumps(run)) == {**run, "modes": list(run["modes"])}
+
+    table = tables.table(run)
+    assert table.row_count == len(run["rows"])
+    assert [line.partition(":")[0] for line in tables.reasons(run)] == ["absent", "broken"]
+    assert tables.disagreements(run) == []
+
+
+def test_a_child_that_dies_or_is_slow_gives_its_reason(tmp_path, monkeypatch):
+    def child(script: str, patience: float) -> allocator.Child:
+        interpreter = tmp_path / "python"
+        interpreter.write_text(f"#!/bin/sh\n{script}\n")
+        interpreter.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(interpreter))
+        return allocator.Child({"kind": "machine"}, "default", patience, tmp_path)
+
+    dead = child("echo out of luck >&2; exit 3", patience=20)
+    assert dead.reason == "ended with 3: out of luck"
+    assert dead.turn("forward") == {"reason": dead.reason}
+    slow = child("exec sleep 60", patience=0.2)
+    assert slow.reason == "gave up: no answer within 0.2 s"
+    for each in (dead, slow):
+        each.close()
+
+
+def test_the_settings_reach_the_child_and_nothing_is_inherited(monkeypatch):
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
+    assert "MALLOC_MMAP_MAX_" not in allocator._environment("default")
+    assert allocator._environment("kept")["MALLOC_MMAP_MAX_"] == "0"
+
+
+def test_peak_memory_counts_what_a_call_held():
+    from tfngen.bench.worker import peak_memory
+
+    size = 64 * 2**20
+    found = peak_memory(lambda: bytearray(b"x") * size)
+    if found is None:
+        pytest.skip("this system does not reset its high-water mark")
+    # Pages are all it can be off by; other threads of this process hold a few MB at most.
+    assert 0.9 * size < found < 1.5 * size
+
+
+def test_harmonics_give_rows_and_pictures(tfn_l1, tmp_path):
+    from pathlib import Path
+
+    from tfngen.plot.bench import plot_bench, read_runs
+
+    runs = list(
+        harmonics.run(
+            [1], 20, Path(tfn_l1.__file__).parent, chosen=[], settings=["default"], effort=EFFORT
+        )
+    )  # fmt: skip
+    assert [row["mode"] for row in runs[0]["rows"]] == ["values", "jacobian", "gradient"]
+    (tmp_path / "sh.json").write_text(json.dumps({"runs": runs}))
+    figure = plot_bench(read_runs(tmp_path / "sh.json"))
+    assert [axes.get_title() for axes in figure.axes] == ["values", "jacobian", "gradient"]
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ValueError, match="no benchmark"):
+        read_runs(tmp_path / "other.json")

@@ -1,0 +1,71 @@
+"""Workloads are what their names promise, and the least work they need is counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tfngen.bench import problem, workloads
+from tfngen.bench.turns import Work
+from tfngen.bench.workloads import WORKLOADS, Workload
+
+
+def test_an_unknown_workload_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match=r"workload: got 'none'; it must be one of tfn-l3, .*degree, size"):
+        workloads.find(["tfn-l3", "none"])
+
+
+def test_a_series_stands_for_its_workloads():
+    assert [each.lmax for each in workloads.find(["degree"])] == [1, 2, 3, 4, 5, 6]
+    assert [each.edges for each in workloads.find(["size"])] == [10**power for power in range(3, 8)]
+
+
+@pytest.mark.parametrize(
+    ("name", "edges", "paths", "weights"),
+    [
+        ("tfn-l3", 30_000, 34, 34 * 32),
+        ("mace-large", 158_000, 17, 2176),
+        ("mace-large-small", 15_800, 17, 2176),
+        ("sevennet-l3i5", 16_000, 34, 1760),
+    ],
+)
+def test_workloads_have_the_paths_and_weights_of_their_models(tfn_l3, name, edges, paths, weights):
+    workload = WORKLOADS[name]
+    convolution = problem.convolution_of(workload, tfn_l3)
+    assert workload.edges == edges
+    assert (len(convolution.paths), convolution.weight_numel) == (paths, weights)
+
+
+def test_the_lattice_is_diamond_with_158_neighbours_within_6_angstrom():
+    pytest.importorskip("ase")
+    pytest.importorskip("vesin")
+    graph, vectors = workloads.build_graph(Workload("carbon", "1x0e", "0e", "0e", 64, 158, "diamond"))
+    assert (graph.num_nodes, graph.num_edges) == (64, 64 * 158)
+    lengths = torch.linalg.vector_norm(vectors, dim=1)
+    assert lengths.max() < 6
+    # Nearest neighbours lie √3/4 of the lattice constant apart; float32 positions are good to 1e-5.
+    assert abs(lengths.min().item() - 3**0.5 / 4 * workloads.DIAMOND) < 1e-4
+
+
+def test_every_process_draws_the_same_operands(tfn_l1):
+    workload = Workload("tiny", "2x0e+2x1o", "0e+1o", "0e+1o", 4, 3)
+    first, second = (problem.draw(workload, tfn_l1) for _ in range(2))
+    for name in ("vectors", "features", "weights", "cotangent", "target"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+
+
+def test_the_least_work_of_a_convolution_counted_by_hand(tfn_l1):
+    """(0,0,0): 1 pair, min 1. (1,1,0): 3 pairs (m, 0), min 1. 5 channels, 12 edges, 2 flops each."""
+    workload = Workload("tiny", "5x0e+5x1o", "0e+1o", "0e", 4, 3)
+    convolution = problem.convolution_of(workload, tfn_l1)
+    pairs, scalings, flops = 5 * (1 + 3), 5 * (1 + 1), 2 * 12
+    inputs = 16 * 12 + 4 * (12 * 3 + 4 * 20 + 12 * 10)  # indices, vectors, features, weights
+    sums = 4 * 4 * 10
+    assert problem.work(convolution, workload, "forward") == Work(flops * (pairs + scalings), inputs + sums)
+    gradients = sums + 4 * (12 * 3 + 4 * 20 + 12 * 10)  # the cotangent in, three gradients out
+    assert problem.work(convolution, workload, "gradient") == Work(
+        flops * (3 * pairs + 4 * scalings), inputs + gradients
+    )
+    assert problem.work(convolution, workload, "training").flops == flops * (5 * pairs + 7 * scalings)
+    with pytest.raises(ValueError, match="mode: got 'backward'; it must be one of forward"):
+        problem.work(convolution, workload, "backward")

@@ -1,0 +1,118 @@
+"""The neighbours: one file each says how it computes the same thing, in its own layout.
+
+Whoever is timed is a `Contender`; tfngen is one of them. Its module has `convolution(problem, compiled)` or
+`harmonics(problem, compiled)`, or both, and gives a `Prepared`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+SAMPLE_ROWS = 1000
+"""How many rows of each result are compared: enough to find any mistake of layout, sign or scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Somebody who computes it, in one way.
+
+    Attributes:
+        peer: what `--peers` calls it.
+        needs: the modules that must be importable.
+        compiled: under torch.compile.
+    """
+
+    name: str
+    peer: str
+    module: str
+    needs: tuple[str, ...]
+    compiled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A contender with its operands, ready to run.
+
+    Attributes:
+        run: mode → a function that does the work once and returns its results.
+        sample: (mode, results) → the first rows of each result, in tfngen's layout and scale.
+        missing: mode → why it cannot be run.
+    """
+
+    run: Mapping[str, Callable[[], Any]]
+    sample: Callable[[str, Any], list[np.ndarray]]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a contender's packed rows differ from `tfngen.bench.problem`'s.
+
+    Attributes:
+        features: the contender's column of each feature; None where they are the same.
+        weights: the same for weights.
+        outputs: the same for outputs.
+        scale: for each output column, what the contender's number is of ours.
+    """
+
+    features: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    outputs: np.ndarray | None = None
+    scale: np.ndarray | None = None
+
+
+TFNGEN = Contender("tfngen", "tfngen", "tfngen.bench.peers.ours", ())
+_E3NN = "tfngen.bench.peers.e3nn"
+_CUE = "tfngen.bench.peers.cuequivariance"
+_CUE_NEEDS = ("cuequivariance", "cuequivariance_torch")
+
+CONVOLUTIONS = (
+    TFNGEN,
+    Contender("e3nn", "e3nn", _E3NN, ("e3nn",)),
+    Contender("e3nn compiled", "e3nn", _E3NN, ("e3nn",), compiled=True),
+    Contender("cuequivariance", "cuequivariance", _CUE, _CUE_NEEDS),
+    Contender("cuequivariance compiled", "cuequivariance", _CUE, _CUE_NEEDS, compiled=True),
+    Contender("e3nn-jax", "e3nn-jax", "tfngen.bench.peers.e3nn_jax", ("jax", "e3nn_jax")),
+)
+HARMONICS = (
+    TFNGEN,
+    Contender("e3nn", "e3nn", _E3NN, ("e3nn",)),
+    Contender(
+        "sphericart", "sphericart", "tfngen.bench.peers.sphericart", ("sphericart", "sphericart.torch")
+    ),
+)
+
+
+def choose(
+    contenders: Iterable[Contender], peers: Iterable[str] | None, compiled: bool = True
+) -> list[Contender]:
+    """tfngen and the peers named, all of them for None; without those under torch.compile if not `compiled`.
+
+    Raises:
+        ValueError: a name that is none of the peers.
+    """
+    contenders = list(contenders)
+    known = list(dict.fromkeys(each.peer for each in contenders if each is not TFNGEN))
+    wanted = known if peers is None else list(peers)
+    for name in wanted:
+        if name not in known:
+            raise ValueError(f"peers: got {name!r}; it must be among {', '.join(known)}")
+    chosen = [each for each in contenders if each is TFNGEN or each.peer in wanted]
+    return [each for each in chosen if compiled or not each.compiled]
+
+
+def not_installed(contender: Contender) -> str:
+    """Why a contender cannot take part on this machine; empty when it can."""
+    for module in contender.needs:
+        try:
+            found = find_spec(module)
+        except ModuleNotFoundError:  # of a submodule whose parent is missing
+            found = None
+        if found is None:
+            return f"not installed: {module}"
+    return ""

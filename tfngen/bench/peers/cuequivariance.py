@@ -1,0 +1,86 @@
+"""cuEquivariance on a CPU: its channel-wise polynomial by the `naive` method, layout ir_mul.
+
+The faster methods are CUDA kernels. Gather and sum into nodes are the polynomial's own indices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tfngen.bench.peers import Layout, Prepared, torch_modes
+from tfngen.bench.problem import Problem, input_slices, path_slices
+
+
+def convolution(problem: Problem, compiled: bool) -> Prepared:
+    """`descriptors.channelwise_tensor_product`, whose paths are sorted by output irrep."""
+    import cuequivariance as cue
+    import cuequivariance_torch as cuet
+
+    ours = problem.convolution
+    irreps_in, irreps_filter = (cue.Irreps("O3", str(each)) for each in (ours.irreps_in, ours.irreps_filter))
+    wanted = [cue.O3(irrep.l, irrep.p) for _, irrep in ours.irreps_out]
+    descriptor = cue.descriptors.channelwise_tensor_product(irreps_in, irreps_filter, wanted)
+    multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method="naive", math_dtype=torch.float32)
+    degrees = [irrep.l for _, irrep in ours.irreps_filter]
+    harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method="naive")
+    sources, targets, nodes = problem.graph.source, problem.graph.target, problem.graph.num_nodes
+    shape = torch.empty(nodes, 1)
+
+    def forward(vectors: Tensor, features: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
+        return multiply(
+            [weights, features[0], harmonics(vectors)],
+            input_indices={1: sources},
+            output_shapes={0: shape},
+            output_indices={0: targets},
+        )
+
+    return torch_modes.prepare(problem, forward, _layout(ours, descriptor), compiled)
+
+
+def _layout(ours: Any, descriptor: Any) -> Layout:
+    """Where cuEquivariance puts each of our columns, read off its descriptor.
+
+    Raises:
+        ValueError: a path of its own that is not ours times a number.
+    """
+    tensor_product = descriptor.polynomial.operations[0][1]
+    offsets = [operand.segment_slices() for operand in tensor_product.operands]
+    filters = [irrep for _, irrep in ours.irreps_filter]
+    theirs = {}
+    for path in tensor_product.paths:
+        at_weight, at_input, at_filter, at_output = path.indices
+        dim = path.coefficients.shape[-1]
+        theirs[at_input, filters[at_filter], dim] = (path.coefficients, at_weight, at_output)
+
+    features, weights, outputs, scale = [], [], [], []
+    for (channels, irrep), at in zip(ours.irreps_in, input_slices(ours), strict=True):
+        features.append(at.start + _ir_mul(channels, irrep.dim))
+    for path, width in zip(ours.paths, path_slices(ours), strict=True):
+        dim = path.irrep_output.dim
+        coefficients, at_weight, at_output = theirs[path.input_block, path.irrep_filter, dim]
+        weights.append(offsets[0][at_weight].start + np.arange(path.channels))
+        outputs.append(offsets[3][at_output].start + _ir_mul(path.channels, dim))
+        scale.append(np.full(width.stop - width.start, _ratio(ours.kernels, path.path, coefficients)))
+    return Layout(*(np.concatenate(each) for each in (features, weights, outputs, scale)))
+
+
+def _ir_mul(channels: int, dim: int) -> np.ndarray:
+    """The position in (component, channel) order of each entry in (channel, component) order."""
+    return np.arange(channels * dim).reshape(dim, channels).T.ravel()
+
+
+def _ratio(kernels: Any, path: Any, theirs: np.ndarray) -> float:
+    """Their coefficients [m_I, m_F, m_O] over our C[m_F, m_I, m_O]."""
+    ours = np.zeros_like(theirs, dtype=float)
+    for m_filter, m_input, m_output, sign, over, under in kernels.CLEBSCH_GORDAN[tuple(path)]:
+        at = (m_input + path.l_input, m_filter + path.l_filter, m_output + path.l_output)
+        ours[at] = sign * (over / under) ** 0.5
+    ratio = float((theirs * ours).sum() / (ours * ours).sum())
+    if not np.allclose(theirs, ratio * ours, atol=1e-6):
+        raise ValueError(f"path {path}: cuEquivariance's coefficients are not tfngen's times a number")
+    return ratio

@@ -1,0 +1,91 @@
+"""Every mode of a contender that is a torch function, from its forward alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tfngen.bench.peers import SAMPLE_ROWS, Layout, Prepared
+from tfngen.bench.problem import Problem
+
+Forward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor]]
+"""(vectors, features, weights) → outputs; a contender's features and outputs may be several tensors."""
+
+
+def prepare(
+    problem: Problem,
+    forward: Forward,
+    layout: Layout,
+    compiled: bool = False,
+    split_features: Callable[[Tensor], list[Tensor]] = lambda packed: [packed],
+    split_outputs: Callable[[Tensor], list[Tensor]] = lambda packed: [packed],
+) -> Prepared:
+    """All modes.
+
+    Args:
+        problem: the operands.
+        forward: what is measured.
+        layout: how the contender packs.
+        compiled: put `forward` under torch.compile.
+        split_features: packed features as the contender takes them.
+        split_outputs: packed outputs as the contender gives them, for their cotangents.
+    """
+    if compiled:
+        forward = torch.compile(forward, dynamic=False)
+    vectors, target = problem.vectors.requires_grad_(), problem.target  # nothing below keeps `problem`
+    weights = _arranged(problem.weights, layout.weights).requires_grad_()
+    features = [
+        each.requires_grad_() for each in split_features(_arranged(problem.features, layout.features))
+    ]
+    scale = torch.ones(()) if layout.scale is None else torch.from_numpy(layout.scale).float()
+    # The contender's output is scale · ours: with these, Σ cotangent · out and Σ cotangent · out² are ours.
+    linear = split_outputs(_arranged(problem.cotangent / scale, layout.outputs))
+    squared = split_outputs(_arranged(problem.cotangent / scale**2, layout.outputs))
+
+    def sums() -> Sequence[Tensor]:
+        with torch.no_grad():
+            return forward(vectors, features, weights)
+
+    def gradient() -> Sequence[Tensor]:
+        outputs = forward(vectors, features, weights)
+        return torch.autograd.grad(outputs, [vectors, *features, weights], linear)
+
+    def forces(create_graph: bool = False) -> Sequence[Tensor]:
+        outputs = forward(vectors, features, weights)
+        energy = sum((part * out * out).sum() for part, out in zip(squared, outputs, strict=True)) / 2
+        assert isinstance(energy, Tensor)
+        (slope,) = torch.autograd.grad(energy, vectors, create_graph=create_graph)
+        return [-slope]
+
+    def training() -> Sequence[Tensor]:
+        loss = (forces(create_graph=True)[0] * target).sum()
+        return torch.autograd.grad(loss, [*features, weights])
+
+    def sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
+        if mode == "forward":
+            return [_sampled(results, layout.outputs) / scale.numpy()]
+        if mode == "forces":
+            return [_sampled(results, None)]
+        *by_features, by_weights = results[1:] if mode == "gradient" else results
+        found = [_sampled(by_features, layout.features), _sampled([by_weights], layout.weights)]
+        return [_sampled(results[:1], None), *found] if mode == "gradient" else found
+
+    run = {"forward": sums, "gradient": gradient, "forces": forces, "training": training}
+    return Prepared(run, sample, {})
+
+
+def _arranged(packed: Tensor, columns: np.ndarray | None) -> Tensor:
+    """Packed rows in the contender's order of columns."""
+    if columns is None:
+        return packed
+    return packed[:, torch.from_numpy(np.argsort(columns))]
+
+
+def _sampled(parts: Sequence[Tensor], columns: np.ndarray | None) -> Any:
+    """The first rows, packed in our order of columns."""
+    rows = torch.cat([part.detach()[:SAMPLE_ROWS].flatten(1) for part in parts], dim=1).numpy()
+    return rows if columns is None else rows[:, columns]

@@ -1,0 +1,166 @@
+"""The child process of one contender: prepares its operands, then does one call whenever it is asked to.
+
+The parent writes a job and then requests to stdin, each a line of JSON, and reads a line of JSON for each
+from stdout. A process of its own gives every contender the allocator setting under test, a peak memory that
+is its own, and a death that is its own.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import Any, TextIO
+
+import numpy as np
+
+TURN = 0.03
+"""Seconds that a turn of short calls takes."""
+
+MACHINE = "machine"
+"""The contender that is none: torch's matrix product and sum, for the ceilings."""
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    requests = sys.stdin
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
+        os.dup2(2, 1)  # whatever the contender prints must not come between the replies
+        job = json.loads(requests.readline())
+        prepared = _answer(replies, lambda: prepare(job))
+        if prepared is None:
+            return
+        for line in requests:
+            request = json.loads(line)
+            _answer(replies, lambda request=request: _serve(prepared, request))
+
+
+def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The contender's `Prepared`, and what to tell the parent about it."""
+    import torch
+
+    from tfngen.bench import ceiling
+    from tfngen.bench.peers import Prepared
+
+    if job["kind"] == MACHINE:
+        return Prepared(ceiling.contenders(), lambda *_: [], {}), {"threads": torch.get_num_threads()}
+    module = import_module(job["module"])
+    if job["kind"] == "harmonics":
+        from tfngen.bench import harmonics_problem
+
+        kernels = _kernels(job["package"], job["lmax"])
+        return module.harmonics(harmonics_problem.draw(job["lmax"], job["points"], kernels), False), {}
+    from tfngen.bench import problem
+    from tfngen.bench.workloads import Workload
+
+    workload = Workload(**{**job["workload"], "modes": tuple(job["workload"]["modes"])})
+    drawn = problem.draw(workload, _kernels(job["package"], workload.lmax))
+    return module.convolution(drawn, job["compiled"]), {}
+
+
+def _kernels(package: str | None, lmax: int) -> Any:
+    import tfngen
+
+    return tfngen.load(lmax) if package is None else tfngen.load(path=package)
+
+
+def _answer(replies: TextIO, action: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:
+    """Do it and reply; a failure becomes the reply's reason."""
+    try:
+        result, reply = action()
+    except Exception as error:  # whatever a peer raises is why it cannot run
+        result, reply = None, {"reason": _reason(error)}
+    print(json.dumps(reply), file=replies, flush=True)
+    return result
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
+
+
+def _serve(prepared: Any, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    mode = request["mode"]
+    if mode in prepared.missing:
+        return None, {"reason": prepared.missing[mode]}
+    run = prepared.run[mode]
+    if "limit" in request:
+        return None, _warm(prepared, mode, run, request)
+    return None, {"seconds": turn(run)}
+
+
+def _warm(prepared: Any, mode: str, run: Callable[[], Any], request: dict[str, Any]) -> dict[str, Any]:
+    """First calls, uncounted: compile, keep a sample of the results, find the peak of memory."""
+    _limit_memory(request["limit"])
+    results = run()
+    np.savez(Path(request["sample"]), *prepared.sample(mode, results))
+    del results
+    peak = peak_memory(run)
+    run()  # that began without any memory at hand; a counted call shall find what one leaves behind
+    return {"peak_bytes": peak}
+
+
+def turn(run: Callable[[], Any]) -> float:
+    """Seconds of one call: the median of as many as fit into `TURN`, at least one.
+
+    Other processes had the processor in between, so a short call first runs once uncounted.
+    """
+    first = _seconds(run)
+    if first > TURN:
+        return first
+    seconds: list[float] = []
+    while sum(seconds) < TURN:
+        seconds.append(_seconds(run))
+    return median(seconds)
+
+
+def _seconds(run: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def peak_memory(run: Callable[[], Any]) -> int | None:
+    """By how many bytes one call raises this process's resident memory, results included.
+
+    Linux forgets its high-water mark when told to (clear_refs, 5). Free memory is given back first, so that
+    what earlier calls left behind hides nothing. None on other systems.
+    """
+    try:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+        before = _status("VmRSS")
+        run()
+        return max(_status("VmHWM") - before, 0)
+    except (OSError, AttributeError):
+        return None
+
+
+def _status(name: str) -> int:
+    """A figure of /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {name}")
+
+
+def _limit_memory(available: int | None) -> None:
+    """Let an allocation beyond what the machine has free fail with a message instead of being killed."""
+    if available is None:
+        return
+    import resource
+
+    limit = _status("VmData") + available
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()
