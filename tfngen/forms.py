@@ -8,7 +8,7 @@ tangents of filter, input and weight. Together they are a convolution, its gradi
 
     output                       ∂T/∂grad, the convolution itself
     d_input, d_filter, d_weight  its gradient, one at a time
-    backward                     the three at once
+    d_input_weight, backward     two of them, and all three, at once
     d_grad, double_backward      ∂/∂grad, and the other three at once, along tangents
 """
 
@@ -84,6 +84,7 @@ FORMS = (
     Form("d_input", ("input",)),
     Form("d_filter", ("filter",)),
     Form("d_weight", ("weight",)),
+    Form("d_input_weight", ("input", "weight")),
     Form("backward", ("filter", "input", "weight")),
     Form("d_grad", ("grad",), along_tangents=True),
     Form("double_backward", ("filter", "input", "weight"), along_tangents=True),

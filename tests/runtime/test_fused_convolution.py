@@ -73,6 +73,7 @@ def test_first_and_second_derivatives(tfn_l2, name):
 
 OPERATORS = {
     **{role.value: role.operands for role in Role},
+    "d_input_weight": SLOTS,
     "backward": SLOTS,
     "double_backward": FORM["double_backward"].operands,
 }

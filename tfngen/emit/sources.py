@@ -38,6 +38,7 @@ GRAPH_FORMULAS = {
     "d_input": "d_inputs[source] += ∂T/∂input[source]",
     "d_filter": "d_filters[edge] += ∂T/∂filter[edge]",
     "d_weight": "d_weights[edge] = ∂T/∂weight[edge]",
+    "d_input_weight": "d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
     "backward": "d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
     "d_grad": "d_grads[target] += ∂ΔT/∂grad[target]",
     "double_backward": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",

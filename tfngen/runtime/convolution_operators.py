@@ -4,8 +4,9 @@
 paths and the edges of a graph at once: no message per edge exists in memory, and each row is summed
 by one thread in one order. The sum is one multilinear form too, so the four close under differentiation.
 
-Where several derivatives are wanted, ``convolution_backward`` computes them in one pass and
-``convolution_double_backward`` the derivatives of that in two; the third order is composed of the four.
+Where several derivatives are wanted, ``convolution_backward`` computes them in one pass, or
+``convolution_d_input_weight`` where the filter's is not one of them, and ``convolution_double_backward`` the
+derivatives of that in two; the third order is composed of the four.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from tfngen.runtime.checks import check_convolution
 from tfngen.runtime.operators import differentiable, register, rows_contiguous, wanted_gradients
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
 
-BACKWARD, DOUBLE_BACKWARD, D_GRAD = FORM["backward"], FORM["double_backward"], FORM["d_grad"]
+D_INPUT_WEIGHT, BACKWARD = FORM["d_input_weight"], FORM["backward"]
+DOUBLE_BACKWARD, D_GRAD = FORM["double_backward"], FORM["d_grad"]
 
 
 def convolve(
@@ -123,8 +125,9 @@ def _register_role_over_graph(role: Role) -> None:
         wanted = [slot for slot, each in zip(role.operands, wanted_gradients(ctx), strict=False) if each]
         gradients: dict[str, Tensor] = {}
         if len(set(wanted) & set(BACKWARD.by)) > 1:
-            together = convolve("backward", *call, [slots[slot] for slot in SLOTS], ctx.graph)
-            gradients = dict(zip(BACKWARD.by, together, strict=True))
+            form = BACKWARD if "filter" in wanted else D_INPUT_WEIGHT
+            together = convolve(form.name, *call, [slots[slot] for slot in SLOTS], ctx.graph)
+            gradients = dict(zip(form.by, together, strict=True))
         for slot in set(wanted) - gradients.keys():
             derivative = ROLE_OF_SLOT[slot]
             others = [slots[each] for each in derivative.operands]
@@ -135,6 +138,8 @@ def _register_role_over_graph(role: Role) -> None:
 
 
 def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
+    if len(cotangents) < len(BACKWARD.by):  # of d_input_weight, along which the filter stays
+        cotangents = [torch.zeros_like(operands[0]), *cotangents]
     return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.graph))
 
 
@@ -167,5 +172,6 @@ def _backward_of_double_backward(
 
 for _role in Role:
     _register_role_over_graph(_role)
+_register_convolution("d_input_weight", (D_INPUT_WEIGHT,), _backward_of_backward)
 _register_convolution("backward", (BACKWARD,), _backward_of_backward)
 _register_convolution("double_backward", (DOUBLE_BACKWARD, D_GRAD), _backward_of_double_backward)

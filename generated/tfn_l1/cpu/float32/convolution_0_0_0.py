@@ -10,6 +10,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_input          coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
     d_filter         coupling  0 mul 0 add  2 mul 1 add  2 mul 1 add
     d_weight         coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_input_weight   coupling  0 mul 0 add  3 mul 0 add  4 mul 0 add
     backward         coupling  0 mul 0 add  5 mul 1 add  6 mul 1 add
     d_grad           coupling  0 mul 0 add  5 mul 2 add  5 mul 2 add
     double_backward  coupling  0 mul 0 add  9 mul 4 add  11 mul 4 add
@@ -170,6 +171,48 @@ def d_weight(tile, call):
                 input_0 = load(inputs, node_at, active)
                 grad_0 = load(grads, neighbor_at, active)
                 d_weight = filter_0 * input_0 * grad_0
+                stream(d_weights, edge_at, d_weight, active, far)
+
+
+@kernel
+def d_input_weight(tile, call):
+    """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
+    (
+        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                filter_0 = load_scalar(filters, filter_at + edge)
+                grad_0 = load(grads, neighbor_at, active)
+                filter_0_grad_0 = filter_0 * grad_0
+                weight = load(weights, weight_at, active)
+                d_input_0 = weight * filter_0_grad_0
+                add(d_inputs, node_at, d_input_0, active)
+                input_0 = load(inputs, node_at, active)
+                d_weight = input_0 * filter_0_grad_0
                 stream(d_weights, edge_at, d_weight, active, far)
 
 

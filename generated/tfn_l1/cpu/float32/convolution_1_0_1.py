@@ -10,6 +10,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_input          coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
     d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
     d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight   coupling  0 mul 0 add  5 mul 2 add    12 mul 4 add
     backward         coupling  0 mul 0 add  9 mul 5 add    18 mul 7 add
     d_grad           coupling  0 mul 0 add  9 mul 4 add    9 mul 4 add
     double_backward  coupling  0 mul 0 add  15 mul 10 add  29 mul 14 add
@@ -201,6 +202,54 @@ def d_weight(tile, call):
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
+                stream(d_weights, edge_at, d_weight, active, far)
+
+
+@kernel
+def d_input_weight(tile, call):
+    """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
+    (
+        channels, filter_at, grad_step, _input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
+                filter_x = load_scalar(filters, filter_at + edge)
+                grad_x = load(grads, neighbor_at, active)
+                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                sum_filter_x = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+                weight = load(weights, weight_at, active)
+                d_input_0 = weight * sum_filter_x
+                add(d_inputs, node_at, d_input_0, active)
+                input_0 = load(inputs, node_at, active)
+                d_weight = input_0 * sum_filter_x
                 stream(d_weights, edge_at, d_weight, active, far)
 
 

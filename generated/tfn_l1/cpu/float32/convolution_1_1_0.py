@@ -10,6 +10,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_input          coupling  3 mul 0 add  4 mul 0 add    9 mul 0 add
     d_filter         coupling  3 mul 0 add  4 mul 3 add    9 mul 3 add
     d_weight         coupling  3 mul 0 add  4 mul 2 add    9 mul 2 add
+    d_input_weight   coupling  3 mul 0 add  8 mul 2 add    18 mul 2 add
     backward         coupling  6 mul 0 add  11 mul 5 add   27 mul 5 add
     d_grad           coupling  6 mul 0 add  15 mul 8 add   21 mul 8 add
     double_backward  coupling  9 mul 0 add  24 mul 14 add  48 mul 14 add
@@ -247,6 +248,68 @@ def d_weight(tile, call):
                 coupling_z_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = grad_0 * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
+                stream(d_weights, edge_at, d_weight, active, far)
+
+
+@kernel
+def d_input_weight(tile, call):
+    """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
+    (
+        channels, filter_at, _grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_0_x = SQRT_1_3 * filter_x
+        store_edges(couplings, edge, coupling_0_x)
+        coupling_0_y = SQRT_1_3 * filter_y
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_0_y)
+        coupling_0_z = SQRT_1_3 * filter_z
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                grad_0 = load(grads, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                weighted_grad_0 = grad_0 * weight
+                coupling_0_x = load_scalar(couplings, edge)
+                d_input_x = coupling_0_x * weighted_grad_0
+                add(d_inputs, node_at, d_input_x, active)
+                coupling_0_y = load_scalar(couplings, edge + EDGE_STRIDE)
+                d_input_y = coupling_0_y * weighted_grad_0
+                add(d_inputs, node_at + input_step, d_input_y, active)
+                coupling_0_z = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                d_input_z = coupling_0_z * weighted_grad_0
+                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+                input_x = load(inputs, node_at, active)
+                input_y = load(inputs, node_at + input_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
+                d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
                 stream(d_weights, edge_at, d_weight, active, far)
 
 

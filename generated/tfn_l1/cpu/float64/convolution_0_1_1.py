@@ -10,6 +10,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_input          coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
     d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
     d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight   coupling  0 mul 0 add  8 mul 2 add    12 mul 2 add
     backward         coupling  0 mul 0 add  9 mul 3 add    18 mul 5 add
     d_grad           coupling  0 mul 0 add  15 mul 6 add   15 mul 6 add
     double_backward  coupling  0 mul 0 add  22 mul 12 add  33 mul 14 add
@@ -199,6 +200,58 @@ def d_weight(tile, call):
                 grad_y = load(grads, neighbor_at + grad_step, active)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
+                stream(d_weights, edge_at, d_weight, active, far)
+
+
+@kernel
+def d_input_weight(tile, call):
+    """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    far = load_index(tile, FAR)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
+                filter_0 = load_scalar(filters, filter_at + edge)
+                weight = load(weights, weight_at, active)
+                weighted_filter_0 = filter_0 * weight
+                grad_x = load(grads, neighbor_at, active)
+                d_input_x = weighted_filter_0 * grad_x
+                add(d_inputs, node_at, d_input_x, active)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                d_input_y = weighted_filter_0 * grad_y
+                add(d_inputs, node_at + input_step, d_input_y, active)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                d_input_z = weighted_filter_0 * grad_z
+                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+                input_x = load(inputs, node_at, active)
+                input_y = load(inputs, node_at + input_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
                 stream(d_weights, edge_at, d_weight, active, far)
 

@@ -10,6 +10,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_input          coupling  3 mul 0 add  9 mul 3 add    18 mul 3 add
     d_filter         coupling  3 mul 3 add  9 mul 6 add    18 mul 6 add
     d_weight         coupling  3 mul 0 add  9 mul 5 add    18 mul 5 add
+    d_input_weight   coupling  3 mul 0 add  12 mul 5 add   36 mul 8 add
     backward         coupling  6 mul 3 add  21 mul 11 add  54 mul 14 add
     d_grad           coupling  6 mul 0 add  21 mul 12 add  33 mul 12 add
     double_backward  coupling  9 mul 3 add  36 mul 23 add  90 mul 29 add
@@ -270,6 +271,76 @@ def d_weight(tile, call):
                     coupling_y_z * (input_y * grad_z - input_z * grad_y)
                     + coupling_x_z * (input_z * grad_x - input_x * grad_z)
                     + coupling_x_y * (input_x * grad_y - input_y * grad_x)
+                )
+                stream(d_weights, edge_at, d_weight, active, far)
+
+
+@kernel
+def d_input_weight(tile, call):
+    """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    couplings = load_index(tile, COUPLINGS)
+    far = load_index(tile, FAR)
+    (
+        channels, filter_at, grad_step, input_step, inputs, weights,
+        grads, d_inputs, d_weights,
+    ) = load_indices(call, 9)
+    # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
+    for edge in range(0, edges, LANES):
+        filter_x = load_edges(filters, filter_at + edge)
+        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        coupling_z_x = SQRT_1_2 * filter_y
+        store_edges(couplings, edge, coupling_z_x)
+        coupling_y_x = SQRT_1_2 * filter_z
+        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_x)
+        coupling_z_y = SQRT_1_2 * filter_x
+        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_y)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        for edge in range(begin, end):
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                weight_at = load_index(weight_rows, edge) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                fetch(weights, next_weight_at)
+                edge_at = load_index(edge_rows, edge) + channel
+                neighbor_at = load_index(neighbor_rows, edge) + channel
+                node_at = node * node_row + channel
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
+                coupling_z_x = load_scalar(couplings, edge)
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                sum_coupling_z_x = coupling_z_x * grad_z - coupling_y_x * grad_y
+                weight = load(weights, weight_at, active)
+                d_input_x = -(weight * sum_coupling_z_x)
+                add(d_inputs, node_at, d_input_x, active)
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                grad_x = load(grads, neighbor_at, active)
+                sum_coupling_z_y = coupling_z_y * grad_z - coupling_y_x * grad_x
+                d_input_y = weight * sum_coupling_z_y
+                add(d_inputs, node_at + input_step, d_input_y, active)
+                sum_coupling_z_y_2 = coupling_z_y * grad_y - coupling_z_x * grad_x
+                d_input_z = -(weight * sum_coupling_z_y_2)
+                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+                input_y = load(inputs, node_at + input_step, active)
+                input_z = load(inputs, node_at + 2 * input_step, active)
+                input_x = load(inputs, node_at, active)
+                d_weight = (
+                    input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
                 )
                 stream(d_weights, edge_at, d_weight, active, far)
 
