@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from tfngen.forms import TANGENT
-from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, PackedPath, Widths, decode
+from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths, decode
 
 
 def check_convolution(
@@ -21,8 +22,7 @@ def check_convolution(
     Raises:
         ValueError: naming the argument, what it is and what it must be.
     """
-    widths, paths = decode(tuple(plan))
-    _check_paths(widths, paths)
+    widths = _checked_widths(tuple(plan))
     anyone = next(iter(operands.values()))
     names = (*GRAPH_TENSORS, *WEIGHT_TENSORS)
     given = {name: each for name, each in zip(names, graph, strict=True) if each is not None}
@@ -61,8 +61,10 @@ def check_convolution(
     return edges
 
 
-def _check_paths(widths: Widths, paths: Sequence[PackedPath]) -> None:
-    """Every path stays within its rows."""
+@lru_cache(maxsize=256)
+def _checked_widths(plan: tuple[int, ...]) -> Widths:
+    """The widths of a plan whose every path stays within its rows."""
+    widths, paths = decode(plan)
     for path in paths:
         l_filter, l_input, l_output = path.degrees
         ends = Widths(
@@ -75,3 +77,4 @@ def _check_paths(widths: Widths, paths: Sequence[PackedPath]) -> None:
         beyond = any(end > width for end, width in zip(ends, widths, strict=True))
         if beyond or min(*starts, path.grad_step, *path.degrees) < 0:
             raise ValueError(f"plan: path {path} reaches beyond rows of {widths}")
+    return widths

@@ -69,7 +69,8 @@ class Job(IntEnum):
     """How many rows of weights there are."""
     FAR = 26
     """Whether the derivatives by weights are too many for the caches."""
-    FAULT = 27
+    PARTS = 27
+    FAULT = 28
     """Which table held an index out of range, as a field of this one; 0 while none has."""
 
 

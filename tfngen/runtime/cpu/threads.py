@@ -73,6 +73,9 @@ def threads_for(work: int) -> int:
 
 def parts_of(row_pointers: torch.Tensor, count: int) -> list[int]:
     """The first row of each of `count` parts of equally many edges, and the end of the last."""
-    edges, rows = int(row_pointers[-1]), row_pointers.shape[0] - 1
+    rows = row_pointers.shape[0] - 1
+    if count == 1:
+        return [0, rows]
+    edges = int(row_pointers[-1])
     shares = torch.tensor([edges * part // count for part in range(1, count)], dtype=torch.int64)
     return [0, *torch.searchsorted(row_pointers, shares).tolist(), rows]
