@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from tfngen.emit.printer import Printer
+from tfngen.emit.printer import MAX_LINE, Printer
 from tfngen.ir.nodes import Kernel, Operand, Scope, Statement
 
 Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
 _CALL = re.compile(
-    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index)?|stream|bring|fetch|total|zero)\("
+    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index|_rows)?|stream|bring|fetch|total|zero)\("
 )
 
 
@@ -81,7 +81,7 @@ def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     """The body of a kernel that has a point in every lane, and reads and writes it component by component."""
     loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
     body = interleaved(
-        kernel.body, kernel.edge_symbols, loaded, list(kernel.outputs), printer, 8, _load_point, _store_point
+        kernel.body, kernel.edge_symbols, loaded, list(kernel.outputs), printer, 8, _load_point, _Rows().store
     )
     return Blocks("", indented(body, 8), "")
 
@@ -117,7 +117,7 @@ def interleaved(
         if statement.name in stores:
             if is_uniform:
                 lines[-1] += " + zero()"
-            lines.append(store(*stores[statement.name], statement.name))
+            lines += filter(None, [store(*stores[statement.name], statement.name)])
     return lines
 
 
@@ -135,9 +135,28 @@ def _load_point(operand: Operand, index: int, symbol: str) -> str:
     return f"{symbol} = load_strided({operand.array}, {_at_point(width, index)}, {width}, active)"
 
 
-def _store_point(operand: Operand, index: int, symbol: str) -> str:
-    width = len(operand.symbols)
-    return f"store_strided({operand.array}, {_at_point(width, index)}, {width}, {symbol}, active)"
+class _Rows:
+    """Components of results that wait for their neighbours, to be written side by side."""
+
+    WIDTH = 16
+    """Components written at once: as many as the longest vector has lanes."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[tuple[str, int], list[str]] = {}
+
+    def store(self, operand: Operand, index: int, symbol: str) -> str:
+        """The call that writes the components, once all of them exist; nothing before."""
+        width = len(operand.symbols)
+        start = index // self.WIDTH * self.WIDTH
+        names = operand.symbols[start : start + self.WIDTH]
+        waiting = self.waiting.setdefault((operand.array, start), [])
+        waiting.append(symbol)
+        if len(waiting) < len(names):
+            return ""
+        listed = "".join(f"\n{' ' * 12}{', '.join(names[at : at + 8])}," for at in range(0, len(names), 8))
+        call = f"store_rows({operand.array}, {_at_point(width, start)}, {width}, "
+        line = f"{call}({', '.join(names)}{',' * (len(names) == 1)}), active)"
+        return line if len(line) + 8 <= MAX_LINE else f"{call}({listed}\n{' ' * 8}), active)"
 
 
 def _at(name: str, index: int, step: str | None = None) -> str:

@@ -41,6 +41,7 @@ __all__ = [
     "reciprocal_norm",
     "store",
     "store_edges",
+    "store_rows",
     "store_scalar",
     "store_strided",
     "stream",
@@ -58,6 +59,7 @@ load_edges, store_edges = _operations.load_edges, _operations.store_edges
 stream = _operations.stream
 bring, fetch = _operations.bring, _operations.fetch
 load_strided, store_strided = _operations.load_strided, _operations.store_strided
+store_rows = _operations.store_rows
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
 zero, total = _operations.zero, _operations.total
 reciprocal_norm = _operations.reciprocal_norm

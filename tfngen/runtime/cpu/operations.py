@@ -35,6 +35,24 @@ def _suffix(vector: ir.VectorType) -> str:
     return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
 
 
+def _transposed(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> list[ir.Value]:
+    """Lane k of each vector, as vector k: halves change places in blocks of half the size each time."""
+    lanes = kind.count
+    rows = [*vectors, *[ir.Constant(kind, ir.Undefined)] * (lanes - len(vectors))]
+    width = lanes // 2
+    while width:
+        low = [at if not at & width else lanes + at - width for at in range(lanes)]
+        high = [at + width if not at & width else lanes + at for at in range(lanes)]
+        index = ir.VectorType(ir.IntType(32), lanes)
+        for at in range(lanes):
+            if not at & width:
+                pair = rows[at], rows[at + width]
+                rows[at] = builder.shuffle_vector(*pair, ir.Constant(index, low))
+                rows[at + width] = builder.shuffle_vector(*pair, ir.Constant(index, high))
+        width //= 2
+    return rows
+
+
 def _alignment(kind: VectorType) -> ir.Constant:
     return ir.Constant(ir.IntType(32), kind.element.bitwidth // 8)
 
@@ -66,6 +84,7 @@ class Operations:
     fetch: Callable
     load_strided: Callable
     store_strided: Callable
+    store_rows: Callable
     load_scalar: Callable
     store_scalar: Callable
     zero: Callable
@@ -231,6 +250,29 @@ def define_operations(kind: VectorType) -> Operations:
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, types.int64, kind, mask_type), codegen
+
+    @intrinsic
+    def store_rows(typingctx, base, offset, stride, values, mask):
+        """Write a row for each active lane k: its lane of each of the `values`, side by side from
+        `offset + k · stride` elements after address `base` on."""
+
+        def codegen(context, builder, sig, args):
+            vector, bits = context.get_value_type(kind), ir.VectorType(ir.IntType(1), kind.lanes)
+            given = cgutils.unpack_tuple(builder, args[3], len(values))
+            for start in range(0, len(given), kind.lanes):
+                chunk = given[start : start + kind.lanes]
+                written = ir.Constant(bits, [at < len(chunk) for at in range(kind.lanes)])
+                for lane, row in enumerate(_transposed(builder, chunk, vector)):
+                    step = builder.mul(args[2], ir.Constant(ir.IntType(64), lane))
+                    place = builder.add(builder.add(args[1], step), ir.Constant(ir.IntType(64), start))
+                    active = builder.extract_element(args[4], ir.Constant(ir.IntType(32), lane))
+                    which = builder.and_(written, splat(builder, active, bits))
+                    pointer = _vector_address(builder, args[0], place, vector)
+                    name = f"llvm.masked.store.{_suffix(vector)}.p0"
+                    _intrinsic(builder, name, ir.VoidType(), [row, pointer, _alignment(kind), which])
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.int64, values, mask_type), codegen
 
     @intrinsic
     def load_scalar(typingctx, base, offset):

@@ -18,7 +18,7 @@ from tfngen.runtime.cpu.float64 import (
     kernel,
     load_strided,
     reciprocal_norm,
-    store_strided,
+    store_rows,
     zero,
 )
 
@@ -39,13 +39,10 @@ def harmonics(first, last, vectors, results):
         y = vector_y * inverse_norm
         z = vector_z * inverse_norm
         Y_0 = INTEGER_1 + zero()
-        store_strided(results, 4 * point, 4, Y_0, active)
         Y_1_x = SQRT_3 * x
-        store_strided(results, 4 * point + 1, 4, Y_1_x, active)
         Y_1_y = SQRT_3 * y
-        store_strided(results, 4 * point + 2, 4, Y_1_y, active)
         Y_1_z = SQRT_3 * z
-        store_strided(results, 4 * point + 3, 4, Y_1_z, active)
+        store_rows(results, 4 * point, 4, (Y_0, Y_1_x, Y_1_y, Y_1_z), active)
 
 
 @kernel
@@ -68,11 +65,9 @@ def harmonics_vjp(first, last, vectors, grads, results):
         slope_z = SQRT_3 * grad_Y_1_z
         radial = x * slope_x + y * slope_y + z * slope_z
         d_x = inverse_norm * (slope_x - x * radial)
-        store_strided(results, 3 * point, 3, d_x, active)
         d_y = inverse_norm * (slope_y - y * radial)
-        store_strided(results, 3 * point + 1, 3, d_y, active)
         d_z = inverse_norm * (slope_z - z * radial)
-        store_strided(results, 3 * point + 2, 3, d_z, active)
+        store_rows(results, 3 * point, 3, (d_x, d_y, d_z), active)
 
 
 @kernel
@@ -101,22 +96,17 @@ def harmonics_vjp_vjp(first, last, vectors, grads, tangents, results, grad_resul
         t_y = inverse_norm * (tangent_y - y * along)
         t_z = inverse_norm * (tangent_z - z * along)
         d_grad_Y_0 = zero()
-        store_strided(grad_results, 4 * point, 4, d_grad_Y_0, active)
         d_grad_Y_1_x = SQRT_3 * t_x
-        store_strided(grad_results, 4 * point + 1, 4, d_grad_Y_1_x, active)
         d_grad_Y_1_y = SQRT_3 * t_y
-        store_strided(grad_results, 4 * point + 2, 4, d_grad_Y_1_y, active)
         d_grad_Y_1_z = SQRT_3 * t_z
-        store_strided(grad_results, 4 * point + 3, 4, d_grad_Y_1_z, active)
+        store_rows(grad_results, 4 * point, 4, (d_grad_Y_0, d_grad_Y_1_x, d_grad_Y_1_y, d_grad_Y_1_z), active)
         radial_slope = x * slope_x + y * slope_y + z * slope_z
         slope_along_t = t_x * slope_x + t_y * slope_y + t_z * slope_z
         across_x = slope_x - x * radial_slope
         along_inverse_norm = along * inverse_norm
         d_x = -(inverse_norm * (t_x * radial_slope + x * slope_along_t + along_inverse_norm * across_x))
-        store_strided(results, 3 * point, 3, d_x, active)
         across_y = slope_y - y * radial_slope
         d_y = -(inverse_norm * (t_y * radial_slope + y * slope_along_t + along_inverse_norm * across_y))
-        store_strided(results, 3 * point + 1, 3, d_y, active)
         across_z = slope_z - z * radial_slope
         d_z = -(inverse_norm * (t_z * radial_slope + z * slope_along_t + along_inverse_norm * across_z))
-        store_strided(results, 3 * point + 2, 3, d_z, active)
+        store_rows(results, 3 * point, 3, (d_x, d_y, d_z), active)
