@@ -153,7 +153,7 @@ class _Rows:
         waiting.append(symbol)
         if len(waiting) < len(names):
             return ""
-        listed = "".join(f"\n{' ' * 12}{', '.join(names[at : at + 8])}," for at in range(0, len(names), 8))
+        listed = "".join(f"\n{' ' * 12}{', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
         call = f"store_rows({operand.array}, {_at_point(width, start)}, {width}, "
         line = f"{call}({', '.join(names)}{',' * (len(names) == 1)}), active)"
         return line if len(line) + 8 <= MAX_LINE else f"{call}({listed}\n{' ' * 8}), active)"

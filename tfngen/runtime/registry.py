@@ -21,6 +21,7 @@ def kernels(fingerprint: str, target: str, dtype: torch.dtype, module: str) -> M
 
     Raises:
         RuntimeError: no package of that fingerprint has been imported in this process.
+        ValueError: the package has no such kernels.
     """
     key = (fingerprint, target, dtype, module)
     found = _modules.get(key)
@@ -29,8 +30,13 @@ def kernels(fingerprint: str, target: str, dtype: torch.dtype, module: str) -> M
             raise RuntimeError(
                 f"kernels of {fingerprint!r} are not loaded; import the generated package of that name first"
             )
-        name = str(dtype).removeprefix("torch.")
-        found = _modules[key] = import_module(f"{_homes[fingerprint]}.{target}.{name}.{module}")
+        name = f"{_homes[fingerprint]}.{target}.{str(dtype).removeprefix('torch.')}.{module}"
+        try:
+            found = _modules[key] = import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            raise ValueError(f"{fingerprint} has no kernels {target}.{dtype}.{module}") from None
     return found
 
 

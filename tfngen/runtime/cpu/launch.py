@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from typing import TYPE_CHECKING
 
 import torch
@@ -64,9 +65,18 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
     """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
     from tfngen.runtime.cpu import rows
 
-    columns = math.prod(result.shape[1:])
-    arguments = [columns, *(tensor.data_ptr() for tensor in (values, order, row_pointers, result))]
-    parallel_for(rows.SUM_ROWS[values.dtype], result.shape[0], values.numel(), arguments)
+    if order.shape[0] != values.shape[0] or order.dtype != torch.int64 or row_pointers.dtype != torch.int64:
+        raise ValueError(
+            f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
+        )
+    columns, fault = math.prod(result.shape[1:]), array("q", [0])
+    arguments = [columns, order.shape[0], *(t.data_ptr() for t in (values, order, row_pointers, result))]
+    work = values.numel()
+    parallel_for(rows.SUM_ROWS[values.dtype], result.shape[0], work, (*arguments, fault.buffer_info()[0]))
+    if fault[0]:
+        raise ValueError(
+            f"row_pointers or order: beyond the {order.shape[0]} rows; let tfngen.Graph make them"
+        )
 
 
 def _row(tensor: Tensor) -> tuple[int, int]:

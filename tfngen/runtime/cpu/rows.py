@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
+from numba import njit
 
 from tfngen.runtime.cpu import float32, float64
-from tfngen.runtime.cpu.index import load_index
+from tfngen.runtime.cpu.index import load_index, store_index
 from tfngen.runtime.cpu.kernel import kernel
 
 LANES_32, active_32, zero_32 = float32.LANES, float32.active_lanes, float32.zero
@@ -14,11 +15,23 @@ LANES_64, active_64, zero_64 = float64.LANES, float64.active_lanes, float64.zero
 load_64, store_64 = float64.load, float64.store
 
 
+@njit(inline="always")
+def beyond(order, begin, end, edges):
+    """Whether some of the indices begin ≤ k < end of `order` is not one of the edges."""
+    found = False
+    for k in range(begin, end):
+        found |= load_index(order, k) < 0 or load_index(order, k) >= edges
+    return found
+
+
 @kernel
-def sum_rows_float32(first, last, columns, values, order, row_pointers, results):
+def sum_rows_float32(first, last, columns, edges, values, order, row_pointers, results, fault):
     """results[node] = Σ values[order[k]] over row_pointers[node] ≤ k < row_pointers[node + 1]"""
     for node in range(first, last):
         begin, end = load_index(row_pointers, node), load_index(row_pointers, node + 1)
+        if begin < 0 or end < begin or end > edges or beyond(order, begin, end, edges):
+            store_index(fault, 0, 1)
+            return
         for column in range(0, columns, LANES_32):
             active = active_32(columns - column)
             total = zero_32()
@@ -28,10 +41,13 @@ def sum_rows_float32(first, last, columns, values, order, row_pointers, results)
 
 
 @kernel
-def sum_rows_float64(first, last, columns, values, order, row_pointers, results):
+def sum_rows_float64(first, last, columns, edges, values, order, row_pointers, results, fault):
     """results[node] = Σ values[order[k]] over row_pointers[node] ≤ k < row_pointers[node + 1]"""
     for node in range(first, last):
         begin, end = load_index(row_pointers, node), load_index(row_pointers, node + 1)
+        if begin < 0 or end < begin or end > edges or beyond(order, begin, end, edges):
+            store_index(fault, 0, 1)
+            return
         for column in range(0, columns, LANES_64):
             active = active_64(columns - column)
             total = zero_64()
