@@ -63,6 +63,7 @@ COMMANDS = (
     ("bench", "small"),
     ("bench", "product"),
     ("bench", "startup"),
+    ("bench", "compile"),
 )
 
 

@@ -162,4 +162,28 @@ def bench_startup(package: Package = None, rounds: Rounds = 5, json_file: JsonFi
     home = Path(str(console.package(package).__file__)).parent
     with console.progress() as advance:
         found = startup.measure(home, rounds, advance)
-    console.print_startup(found, json_file)
+    console.print_seconds(
+        "seconds beyond `import torch, numba`, medians of fresh processes", found, json_file
+    )
+
+
+@bench.command("compile")
+def bench_compile(
+    workload: Annotated[str, typer.Option(help="A workload of `bench conv`.")] = "tfn-l3",
+    package: Package = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Time the first calls of a whole convolution in fresh processes: compiling, then from the cache.
+
+    Example: `tfngen bench compile --workload mace-large`.
+    """
+    from tfngen.bench import compiling
+    from tfngen.bench.workloads import find
+
+    (chosen,) = find([workload])
+    home = Path(str(console.package(package).__file__)).parent
+    with console.progress() as advance:
+        found = compiling.measure(home, chosen, advance)
+    console.print_seconds(
+        "seconds beyond `import torch, numba, tfngen`, from import to result", found, json_file
+    )

@@ -23,7 +23,6 @@ from tfngen.files import write_json
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from tfngen.bench.startup import Startup
     from tfngen.build import BuildReport
     from tfngen.emit.sources import Plan
     from tfngen.symbolic.describe import Description
@@ -171,13 +170,13 @@ def print_runs(
     return runs
 
 
-def print_startup(found: Startup, file: Path | None) -> None:
-    """What beginning costs, as a table and, where asked for, a file."""
-    table = Table(title="seconds beyond `import torch, numba`, medians of fresh processes", box=SIMPLE_HEAD)
+def print_seconds(title: str, found: Any, file: Path | None) -> None:
+    """A record of seconds, as a table and, where asked for, a file."""
+    table = Table(title=title, box=SIMPLE_HEAD)
     table.add_column("what")
     table.add_column("seconds", justify="right")
-    for name, seconds in asdict(found).items():
-        table.add_row(name.replace("_", " "), f"{seconds:.3f}")
+    for name, value in asdict(found).items():
+        table.add_row(name.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else str(value))
     out.print(table)
     _write_json(asdict(found), file)
 

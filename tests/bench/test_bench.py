@@ -74,3 +74,19 @@ def test_the_commands_print_a_table_and_write_json(tfn_l1, tmp_path, monkeypatch
     with pytest.raises(SystemExit):
         cli.main()
     assert json.loads(file.read_text()).keys() >= {"import_package", "first_call_cached"}
+
+
+def test_compiling_is_measured_in_processes_of_its_own(tfn_l1):
+    """Each path's kernels are in the cache that the second process finds."""
+    from pathlib import Path
+
+    from tfngen.bench import compiling
+    from tfngen.bench.workloads import Workload
+
+    workload = Workload("tiny", "2x0e+2x1o", "0e+1o", "0e+1o", 3, 2)
+    steps = []
+    package = Path(tfn_l1.__file__).parent
+    found = compiling.measure(package, workload, lambda *each: steps.append(each))
+    assert found.paths == 4
+    assert min(found.forward_compiling, found.forward_cached, found.double_backward_cached) > 0
+    assert steps[-1] == ("measure", 2, 2)
