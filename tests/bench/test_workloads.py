@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tfngen.bench import problem, workloads
-from tfngen.bench.turns import Work
+from tfngen.bench.ceiling import Work
 from tfngen.bench.workloads import WORKLOADS, Workload
 
 

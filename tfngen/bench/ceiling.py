@@ -14,6 +14,14 @@ READ_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations and bytes that something needs at least."""
+
+    flops: float
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ceiling:
     """Single-precision arithmetic and memory bandwidth of this machine with torch's threads.
 

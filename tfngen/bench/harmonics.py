@@ -9,8 +9,9 @@ from typing import Any
 
 from tfngen.bench import harmonics_problem, peers
 from tfngen.bench.allocator import check_settings
+from tfngen.bench.ceiling import Work
 from tfngen.bench.timing import Progress, prefixed
-from tfngen.bench.turns import Effort, Work, measure, summary
+from tfngen.bench.turns import Effort, measure, summary
 
 POINTS = 10_000
 DEGREES = (3, 6, 10)

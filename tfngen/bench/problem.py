@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tfngen.bench.turns import Work
+from tfngen.bench.ceiling import Work
 from tfngen.bench.workloads import Workload, build_graph
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfngen.bench import ceiling, peers
 from tfngen.bench.allocator import Child
+from tfngen.bench.ceiling import Work
 from tfngen.bench.peers import TFNGEN, Contender
 from tfngen.bench.timing import Progress, Timing
 from tfngen.bench.worker import MACHINE
@@ -34,14 +35,6 @@ class Effort:
     rounds: int = 15
     seconds: float = 20.0
     patience: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """Floating-point operations and bytes that a mode needs at least."""
-
-    flops: float
-    bytes: float
 
 
 @dataclass(frozen=True, slots=True)
