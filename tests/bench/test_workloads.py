@@ -55,17 +55,18 @@ def test_every_process_draws_the_same_operands(tfn_l1):
 
 
 def test_the_least_work_of_a_convolution_counted_by_hand(tfn_l1):
-    """(0,0,0): 1 pair, min 1. (1,1,0): 3 pairs (m, 0), min 1. 5 channels, 12 edges, 2 flops each."""
+    """(0,0,0): 1 pair, min 1. (1,1,0): 3 pairs (m, 0), min 1. 5 channels, 12 edges."""
     workload = Workload("tiny", "5x0e+5x1o", "0e+1o", "0e", 4, 3)
     convolution = problem.convolution_of(workload, tfn_l1)
-    pairs, scalings, flops = 5 * (1 + 3), 5 * (1 + 1), 2 * 12
+    pairs, scalings, edges = 5 * (1 + 3), 5 * (1 + 1), 12
     inputs = 16 * 12 + 4 * (12 * 3 + 4 * 20 + 12 * 10)  # indices, vectors, features, weights
     sums = 4 * 4 * 10
-    assert problem.work(convolution, workload, "forward") == Work(flops * (pairs + scalings), inputs + sums)
+    forward = problem.work(convolution, workload, "forward")
+    assert forward == Work(edges * (2 * pairs + scalings), inputs + sums)
     gradients = sums + 4 * (12 * 3 + 4 * 20 + 12 * 10)  # the cotangent in, three gradients out
     assert problem.work(convolution, workload, "gradient") == Work(
-        flops * (3 * pairs + 4 * scalings), inputs + gradients
+        edges * (6 * pairs + 5 * scalings), inputs + gradients
     )
-    assert problem.work(convolution, workload, "training").flops == flops * (5 * pairs + 7 * scalings)
+    assert problem.work(convolution, workload, "training").flops == edges * (10 * pairs + 9 * scalings)
     with pytest.raises(ValueError, match="mode: got 'backward'; it must be one of forward"):
         problem.work(convolution, workload, "backward")

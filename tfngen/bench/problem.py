@@ -71,23 +71,23 @@ def draw(workload: Workload, kernels: Any) -> Problem:
 
 
 def work(convolution: Any, workload: Workload, mode: str) -> Work:
-    """The least a mode costs over the whole graph, two flops per multiply-add.
+    """The least a mode costs over the whole graph: multiplications and additions.
 
     Counted per edge, path and channel, with the coefficients contracted once per edge for all channels
-    (which is not counted, nor are the harmonics): P pairs (m_I, m_O) that the path couples and
-    W = min(2l_I + 1, 2l_O + 1) multiplications by the weight, on whichever side is smaller.
+    (which is not counted, nor are the harmonics): P pairs (m_I, m_O) that the path couples, each a
+    multiplication and an addition, and W = min(2l_I + 1, 2l_O + 1) components on whichever side has fewer.
 
-    - output, M[m_I, m_O] between x and the sum:                                 P + W
-    - one backward by x, w and Y: M·g (P), times w (W), times x (W), the moments
-      Σ_c w x_mI g_mO that Y's gradient is made of (P + W):                      2P + 3W
-    - forces: output, and the moments alone:                                     2P + 2W
-    - training: forces; then with N made of the gradient's gradient by Y instead
-      of M, output by N (P + W) for g, and N·g and M·g′ back to x and w (2 (P + 2W)):  5P + 7W
+    - output: M[m_I, m_O] between x and the sum, and the weight:                     2P + W
+    - one backward by x, w and Y: M·g, times w and into the sum (2W), times x (2W - 1), the
+      moments Σ_c w x_mI g_mO that Y's gradient is made of (2P + W):                 4P + 4W
+    - forces: output, and the moments alone:                                         4P + 2W
+    - training: forces; then with N made of the gradient's gradient by Y instead of M, output
+      by N for g, and N·g and M·g′ back to x and w (2 (2P + 3W)):                   10P + 9W
 
     Bytes count each input and each result once: the graph's two indices (8 bytes each), vectors, features and
     weights in; the sums, or the gradients of whatever the mode differentiates by, out.
     """
-    factors = {"forward": (1, 1), "gradient": (3, 4), "forces": (2, 2), "training": (5, 7)}
+    factors = {"forward": (2, 1), "gradient": (6, 5), "forces": (4, 2), "training": (10, 9)}
     if mode not in factors:
         raise ValueError(f"mode: got {mode!r}; it must be one of {', '.join(factors)}")
     pairs, scalings = _pairs_and_scalings(convolution)
@@ -103,7 +103,7 @@ def work(convolution: Any, workload: Workload, mode: str) -> Work:
         "training": sums + vectors + features + weights,  # cotangent and target in, two gradients out
     }[mode]
     bytes_ = 16 * edges + 4 * (vectors + features + weights + moved)
-    return Work(2.0 * edges * (per_pair * pairs + per_scaling * scalings), float(bytes_))
+    return Work(float(edges * (per_pair * pairs + per_scaling * scalings)), float(bytes_))
 
 
 def _pairs_and_scalings(convolution: Any) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-TURN = 0.03
+TURN = 0.6
 """Seconds that a turn of short calls takes."""
 
 MACHINE = "machine"
@@ -110,7 +110,8 @@ def _warm(prepared: Any, mode: str, run: Callable[[], Any], request: dict[str, A
 def turn(run: Callable[[], Any]) -> float:
     """Seconds of one call: the median of as many as fit into `TURN`, at least one.
 
-    Other processes had the processor in between, so a short call first runs once uncounted.
+    Other processes had the processor in between, so a short call first runs once uncounted: steps of a
+    training follow each other.
     """
     first = _seconds(run)
     if first > TURN:
