@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -148,6 +152,39 @@ def test_one_thread_is_respected(tfn_l2, monkeypatch):
         convolution(graph, y, features, weights)
     finally:
         torch.set_num_threads(before)
+
+
+SMALL_TEAM = """
+import sys, torch
+from pathlib import Path
+from tfngen import Graph
+from tfngen.cache import import_package
+
+kernels = import_package(Path(sys.argv[1]))
+generator = torch.Generator().manual_seed(0)
+convolution = kernels.Convolution("32x0e+32x1o", "0e+1o", "0e+1o")
+graph = Graph(torch.randint(0, 60, (2, 6000), generator=generator), 60)
+y = torch.randn(6000, 4, generator=generator)
+weights = torch.randn(6000, convolution.weight_numel, generator=generator)
+x = {irrep: torch.randn(60, 32, irrep.dim, generator=generator) for _, irrep in convolution.irreps_in}
+results = []
+for threads in (2, 1):
+    torch.set_num_threads(threads)
+    results.append(list(convolution(graph, y, x, weights).values()))
+assert all(torch.equal(a, b) for a, b in zip(*results))
+"""
+
+
+@pytest.mark.parametrize("setting", ["OMP_THREAD_LIMIT=1", "OMP_DYNAMIC=true"])
+def test_a_team_smaller_than_asked_for_still_does_everything(tfn_l1, setting):
+    """OpenMP may give fewer threads than torch counts; no part of the work may be left out."""
+    name, value = setting.split("=")
+    package = str(Path(tfn_l1.__file__).parent)
+    command = [sys.executable, "-c", SMALL_TEAM, package]
+    result = subprocess.run(
+        command, env={**os.environ, name: value}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
 
 
 def test_views_and_int32_indices_give_the_same_numbers(tfn_l2):

@@ -51,7 +51,7 @@ def _run_convolution(
 ) -> list[Tensor]:
     """Compute what `form` returns."""
     edges = check_convolution(plan, operands, graph)
-    results = _convolution_results(form, plan, operands["filter" if "filter" in operands else "grad"], edges)
+    results = _convolution_results(form, plan, next(iter(operands.values())), edges)
     laid_out = {
         name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
         for name, tensor in operands.items()
@@ -128,7 +128,7 @@ def _register_role_over_graph(role: Role) -> None:
             form = BACKWARD if "filter" in wanted else D_INPUT_WEIGHT
             together = convolve(form.name, *call, [slots[slot] for slot in SLOTS], ctx.graph)
             gradients = dict(zip(form.by, together, strict=True))
-        for slot in set(wanted) - gradients.keys():
+        for slot in (each for each in wanted if each not in gradients):
             derivative = ROLE_OF_SLOT[slot]
             others = [slots[each] for each in derivative.operands]
             gradients[slot] = convolve(derivative.value, *call, others, ctx.graph)

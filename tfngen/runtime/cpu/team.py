@@ -19,30 +19,44 @@ import torch
 
 _MODULE = """
 define void @member(ptr %work) {{
-  %number_at = getelementptr i64, ptr %work, i64 0
-  %kernel_at = getelementptr i64, ptr %work, i64 1
-  %bounds_at = getelementptr i64, ptr %work, i64 2
-  %number_of = load ptr, ptr %number_at
+start:
+  %result = alloca ptr
+  %error = alloca ptr
+  %number_of = load ptr, ptr %work
+  %size_at = getelementptr i64, ptr %work, i64 1
+  %size_of = load ptr, ptr %size_at
+  %kernel_at = getelementptr i64, ptr %work, i64 2
   %kernel = load ptr, ptr %kernel_at
+  %bounds_at = getelementptr i64, ptr %work, i64 3
   %bounds = load ptr, ptr %bounds_at
-  %thread = call i32 %number_of()
-  %index = zext i32 %thread to i64
-  %first_at = getelementptr i64, ptr %bounds, i64 %index
+  %parts_at = getelementptr i64, ptr %work, i64 4
+  %parts = load i64, ptr %parts_at
+{loads}
+  %number = call i32 %number_of()
+  %mine = zext i32 %number to i64
+  %size = call i32 %size_of()
+  %step = zext i32 %size to i64
+  br label %head
+head:
+  %part = phi i64 [ %mine, %start ], [ %next, %run ]
+  %more = icmp slt i64 %part, %parts
+  br i1 %more, label %run, label %done
+run:
+  %first_at = getelementptr i64, ptr %bounds, i64 %part
   %last_at = getelementptr i64, ptr %first_at, i64 1
   %first = load i64, ptr %first_at
   %last = load i64, ptr %last_at
-  %some = icmp slt i64 %first, %last
-  br i1 %some, label %run, label %done
-run:
-  %result = alloca ptr
-  %error = alloca ptr
-{loads}
   %status = call i32 %kernel(ptr %result, ptr %error, i64 %first, i64 %last{arguments})
-  br label %done
+  %next = add i64 %part, %step
+  br label %head
 done:
   ret void
 }}
 """
+"""A team may be smaller than asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): a member takes every size-th part."""
+
+HEAD = 5
+"""The integers of a member's table ahead of the kernel's own arguments."""
 
 _engines: list[llvm.ExecutionEngine] = []
 _forked = False
@@ -59,17 +73,18 @@ if hasattr(os, "register_at_fork"):
 
 
 @cache
-def _openmp() -> tuple[Callable[..., None], int] | None:
-    """GNU OpenMP as torch loaded it: what runs a team, and the address of what numbers its threads."""
+def _openmp() -> tuple[Callable[..., None], int, int] | None:
+    """GNU OpenMP as torch loaded it: what runs a team; the addresses of what numbers and counts its threads."""
     if sys.platform != "linux" or "backend: OpenMP" not in torch.__config__.parallel_info():
         return None
     for file in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
         library = ctypes.CDLL(str(file))
         number = ctypes.cast(library.omp_get_thread_num, ctypes.c_void_p).value
+        size = ctypes.cast(library.omp_get_num_threads, ctypes.c_void_p).value
         run = library.GOMP_parallel
         run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         run.restype = None
-        return (run, number) if number else None
+        return (run, number, size) if number and size else None
     return None
 
 
@@ -77,7 +92,7 @@ def _openmp() -> tuple[Callable[..., None], int] | None:
 def _member(count: int) -> int:
     """The address of what each thread of a team runs, for kernels with `count` arguments beyond the range."""
     loads = "\n".join(
-        f"  %at{k} = getelementptr i64, ptr %work, i64 {3 + k}\n  %a{k} = load i64, ptr %at{k}"
+        f"  %at{k} = getelementptr i64, ptr %work, i64 {HEAD + k}\n  %a{k} = load i64, ptr %at{k}"
         for k in range(count)
     )
     arguments = "".join(f", i64 %a{k}" for k in range(count))
@@ -92,7 +107,7 @@ def _member(count: int) -> int:
 
 
 def run_team(address: int, bounds: Sequence[int], arguments: Sequence[int]) -> bool:
-    """Run the kernel at `address` over bounds[t] ≤ … < bounds[t + 1] on thread t of torch's team.
+    """Run the kernel at `address` over each bounds[k] ≤ … < bounds[k + 1], on the threads of torch's team.
 
     Returns:
         Whether it was run: not where torch has no GNU OpenMP, and not in a forked child.
@@ -100,8 +115,9 @@ def run_team(address: int, bounds: Sequence[int], arguments: Sequence[int]) -> b
     openmp = None if _forked else _openmp()
     if openmp is None:
         return False
-    run, number = openmp
-    limits = (ctypes.c_int64 * len(bounds))(*bounds)
-    table = (ctypes.c_int64 * (3 + len(arguments)))(number, address, ctypes.addressof(limits), *arguments)
-    run(_member(len(arguments)), ctypes.addressof(table), len(bounds) - 1, 0)
+    run, number, size = openmp
+    parts, limits = len(bounds) - 1, (ctypes.c_int64 * len(bounds))(*bounds)
+    head = (number, size, address, ctypes.addressof(limits), parts)
+    table = (ctypes.c_int64 * (HEAD + len(arguments)))(*head, *arguments)
+    run(_member(len(arguments)), ctypes.addressof(table), parts, 0)
     return True
