@@ -72,7 +72,7 @@ class Form:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What a call of the kernel is made with, path by path: see `tfngen.runtime.cpu.launch`."""
+        """What a call of the kernel is made with, path by path: see `tfngen.runtime.cpu.convolve`."""
         steps = {f"{name.removesuffix(TANGENT)}_step": None for name in (*self.gathered, *self.held)}
         steps |= {f"{slot}_step": None for slot in self.by if slot in ("input", "grad")}
         arrays = [name for name in (*self.operands, *self.results) if "filter" not in name]

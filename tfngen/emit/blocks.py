@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -142,16 +143,15 @@ class _Rows:
     """Components written at once: as many as the longest vector has lanes."""
 
     def __init__(self) -> None:
-        self.waiting: dict[tuple[str, int], list[str]] = {}
+        self.ready: Counter[tuple[str, int]] = Counter()
 
     def store(self, operand: Operand, index: int, symbol: str) -> str:
         """The call that writes the components, once all of them exist; nothing before."""
         width = len(operand.symbols)
         start = index // self.WIDTH * self.WIDTH
         names = operand.symbols[start : start + self.WIDTH]
-        waiting = self.waiting.setdefault((operand.array, start), [])
-        waiting.append(symbol)
-        if len(waiting) < len(names):
+        self.ready[operand.array, start] += 1
+        if self.ready[operand.array, start] < len(names):
             return ""
         listed = "".join(f"\n{' ' * 12}{', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
         call = f"store_rows({operand.array}, {_at_point(width, start)}, {width}, "

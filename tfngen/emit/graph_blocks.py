@@ -118,9 +118,7 @@ def _rows(form: Form) -> list[str]:
             *(f"fetch({array}, next_weight_at)" for array in weights),
         ]
     if "weight" in form.by:
-        lines += [
-            "edge_at = load_index(edge_rows, edge) + channel",
-        ]
+        lines.append("edge_at = load_index(edge_rows, edge) + channel")
     return [*lines, "neighbor_at = load_index(neighbor_rows, edge) + channel"]
 
 

@@ -30,10 +30,6 @@ class PackedPath(NamedTuple):
     def degrees(self) -> Path:
         return Path(*self[:3])
 
-    def step(self, slot: str) -> int:
-        """The elements from one component to the next in the operand of `slot`, ``input`` or ``grad``."""
-        return self.channels if slot == "input" else self.grad_step
-
     def offset(self, slot: str) -> int:
         """Where the path's part of a row begins in the operand of `slot`, in elements."""
         return self[4 + ("filter", "input", "weight", "grad").index(slot)]

@@ -43,7 +43,6 @@ __all__ = [
     "store_edges",
     "store_rows",
     "store_scalar",
-    "store_strided",
     "stream",
     "total",
     "zero",
@@ -58,14 +57,15 @@ load, store = _operations.load, _operations.store
 load_edges, store_edges = _operations.load_edges, _operations.store_edges
 stream = _operations.stream
 bring, fetch = _operations.bring, _operations.fetch
-load_strided, store_strided = _operations.load_strided, _operations.store_strided
+load_strided = _operations.load_strided
 store_rows = _operations.store_rows
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
 zero, total = _operations.zero, _operations.total
 reciprocal_norm = _operations.reciprocal_norm
 
-FIRST, LAST, EDGES, NODE_ROW = int(Tile.FIRST), int(Tile.LAST), int(Tile.EDGES), int(Tile.NODE_ROW)
-EDGE_POINTERS, NEIGHBOR_ROWS = int(Tile.EDGE_POINTERS), int(Tile.NEIGHBOR_ROWS)
-WEIGHT_ROWS, EDGE_ROWS = int(Tile.WEIGHT_ROWS), int(Tile.EDGE_ROWS)
-FILTERS, FILTER_TANGENTS, D_FILTERS = int(Tile.FILTERS), int(Tile.FILTER_TANGENTS), int(Tile.D_FILTERS)
-COUPLINGS, FAR = int(Tile.COUPLINGS), int(Tile.FAR)
+# fmt: off
+(
+    FIRST, LAST, EDGES, NODE_ROW, EDGE_POINTERS, NEIGHBOR_ROWS, WEIGHT_ROWS, EDGE_ROWS, FILTERS,
+    FILTER_TANGENTS, D_FILTERS, COUPLINGS, FAR,
+) = map(int, Tile)
+# fmt: on

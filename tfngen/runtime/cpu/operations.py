@@ -83,7 +83,6 @@ class Operations:
     bring: Callable
     fetch: Callable
     load_strided: Callable
-    store_strided: Callable
     store_rows: Callable
     load_scalar: Callable
     store_scalar: Callable
@@ -237,19 +236,6 @@ def define_operations(kind: VectorType) -> Operations:
             return _intrinsic(builder, name, vector, [pointers, _alignment(kind), args[3], zeros])
 
         return kind(types.int64, types.int64, types.int64, mask_type), codegen
-
-    @intrinsic
-    def store_strided(typingctx, base, offset, stride, value, mask):
-        """Write active lane k of `value` at `offset + k · stride` elements after address `base`."""
-
-        def codegen(context, builder, sig, args):
-            vector = context.get_value_type(kind)
-            pointers = _strided(builder, *args[:3], vector)
-            name = f"llvm.masked.scatter.{_suffix(vector)}.v{vector.count}p0"
-            _intrinsic(builder, name, ir.VoidType(), [args[3], pointers, _alignment(kind), args[4]])
-            return context.get_dummy_value()
-
-        return types.void(types.int64, types.int64, types.int64, kind, mask_type), codegen
 
     @intrinsic
     def store_rows(typingctx, base, offset, stride, values, mask):

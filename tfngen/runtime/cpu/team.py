@@ -74,7 +74,7 @@ if hasattr(os, "register_at_fork"):
 
 @cache
 def _openmp() -> tuple[Callable[..., None], int, int] | None:
-    """GNU OpenMP as torch loaded it: what runs a team; the addresses of what numbers and counts its threads."""
+    """GNU OpenMP as torch loaded it: what runs a team; where what numbers and counts its threads is."""
     if sys.platform != "linux" or "backend: OpenMP" not in torch.__config__.parallel_info():
         return None
     for file in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
