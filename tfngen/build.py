@@ -8,9 +8,12 @@ Each stage takes what the one before it made, reaches back to nothing, and is ti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path as FilePath
 
 from tfngen.emit.package import MANIFEST, Written, check_destination, manifest_source, write_package
@@ -24,6 +27,9 @@ from tfngen.symbolic import clebsch_gordan, harmonics
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, steps done, steps in all)."""
+
+PATHS_PER_WORKER = 10
+"""With fewer to plan, starting another process takes longer than planning them here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +62,17 @@ class BuildReport:
         return sum(k.plain.flops(c) for k, c in kernels), sum(k.cost.flops(c) for k, c in kernels)
 
 
-def build(spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None) -> BuildReport:
+def build(
+    spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None, workers: int = 1
+) -> BuildReport:
     """Write the package that `spec` describes to ``out/name``.
 
     Args:
         spec: what to build.
         out: the folder to put the package in; made when it is not there.
         progress: told about each step.
+        workers: processes to plan in. With several, a script calls this below ``if __name__ == "__main__":``,
+            because they are fresh ones and begin by reading it.
 
     Raises:
         ValueError: ``out/name`` holds something else, or cannot be written to.
@@ -73,7 +83,7 @@ def build(spec: BuildSpec, out: FilePath, progress: Progress = lambda *_: None) 
     with clock("derive"):
         tables = derive(spec, progress)
     with clock("plan"):
-        plan = make_plan(spec, tables, progress)
+        plan = make_plan(spec, tables, progress, workers)
     with clock("print"):
         files = sources(plan)
     with clock("write"):
@@ -101,15 +111,29 @@ def derive(spec: BuildSpec, progress: Progress = lambda *_: None) -> Tables:
     )
 
 
-def make_plan(spec: BuildSpec, tables: Tables, progress: Progress = lambda *_: None) -> Plan:
+def make_plan(
+    spec: BuildSpec, tables: Tables, progress: Progress = lambda *_: None, workers: int = 1
+) -> Plan:
     """The cheapest form of every kernel."""
-    paths: list[PathPlan] = []
     widths = spec.widths
-    for done, (path, channels) in enumerate(widths.items(), start=1):
-        paths.append(plan_path(path, tables.couplings[path], spec.strategy, channels))
-        progress("plan", done, len(widths))
+    couplings = [tables.couplings[path] for path in widths]
+    paths: list[PathPlan] = []
+    with _mapping(min(workers, len(widths) // PATHS_PER_WORKER)) as each:
+        for planned in each(plan_path, widths, couplings, repeat(spec.strategy), widths.values()):
+            paths.append(planned)
+            progress("plan", len(paths), len(widths))
     spherical: HarmonicsPlan = plan_harmonics(spec.lmax, spec.normalization, tables.gradients.__getitem__)
     return Plan(spec, tables.monomials, tables.couplings, spherical, tuple(paths))
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterable[PathPlan]]]:
+    """`map`, or one that shares the work among `workers` processes and keeps the order."""
+    if workers < 2:
+        yield map
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool.map
 
 
 def sources(plan: Plan) -> dict[str, str]:

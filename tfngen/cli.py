@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -142,7 +143,7 @@ def build(
     }
     spec = specification(config, {key: value for key, value in options.items() if value is not None})
     with console.progress() as advance:
-        report = pipeline.build(spec, out, advance)
+        report = pipeline.build(spec, out, advance, workers=os.cpu_count() or 1)
     console.print_build(report)
     if precompile:
         from tfngen.precompile import precompile as compile_all

@@ -48,3 +48,12 @@ def test_a_build_refuses_a_destination_before_it_starts(tmp_path):
     with pytest.raises(ValueError, match="out: "):
         build(BuildSpec(1), tmp_path, lambda *step: told.append(step))
     assert told == []
+
+
+def test_planning_in_several_processes_writes_the_same(monkeypatch):
+    monkeypatch.setattr("tfngen.build.PATHS_PER_WORKER", 5)
+    spec = BuildSpec(2)
+    told = []
+    several = make_plan(spec, derive(spec), lambda *step: told.append(step), workers=2)
+    assert sources(several) == sources(make_plan(spec, derive(spec)))
+    assert told == [("plan", done, 15) for done in range(1, 16)]

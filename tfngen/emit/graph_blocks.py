@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 from tfngen.emit.blocks import indented, interleaved
 from tfngen.emit.printer import Printer
@@ -49,7 +50,12 @@ class GraphBlocks:
 
     def mentions(self, name: str) -> bool:
         """Whether the pieces, or the frame around them, use `name`."""
-        return name == "channels" or bool(re.search(rf"\b{name}\b", self.text))
+        return name == "channels" or name in _identifiers(self.text)
+
+
+@lru_cache(maxsize=1)
+def _identifiers(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text))
 
 
 def graph_blocks(kernel: Kernel, printer: Printer) -> GraphBlocks:

@@ -49,11 +49,13 @@ STRATEGIES: dict[str, tuple[tuple[Pass, ...], ...]] = {
     ),
 }
 
+COUPLED: tuple[Pass, ...] = (hoist, simplify, merge_equal_values)
 OVER_A_GRAPH: tuple[tuple[Pass, ...], ...] = (
-    *STRATEGIES["coupling"],
-    (hoist, simplify, merge_equal_values, collect_weighted_inputs, share_sums, share_products, factor),
+    (factor, share_sums),
+    (share_products, factor, share_sums),
+    (collect_weighted_inputs, share_sums, share_products, factor),
 )
-"""What is tried for a kernel over a graph, which computes couplings for many edges at once."""
+"""What is tried for a kernel over a graph once it is `COUPLED`: couplings serve many edges at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ def optimise(kernel: Kernel, strategy: str = "auto", channels: int = 32) -> Opti
 
 def optimise_over_graph(kernel: Kernel) -> Optimised:
     """The form of `kernel` with the fewest operations per channel; what is per edge only settles ties."""
-    candidates = [_run(passes, kernel) for passes in OVER_A_GRAPH]
+    coupled = _run(COUPLED, kernel)
+    candidates = [_run(passes, coupled) for passes in OVER_A_GRAPH]
     best = min(candidates, key=lambda each: (cost(each).channel.flops, cost(each).edge.flops))
     return Optimised(schedule(best), "coupling")
 
