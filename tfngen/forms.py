@@ -75,7 +75,7 @@ class Form:
         """What a call of the kernel is made with, path by path: see `tfngen.runtime.cpu.convolve`."""
         steps = {f"{name.removesuffix(TANGENT)}_step": None for name in (*self.gathered, *self.held)}
         steps |= {f"{slot}_step": None for slot in self.by if slot in ("input", "grad")}
-        arrays = [name for name in (*self.operands, *self.results) if "filter" not in name]
+        arrays = [name for name in self.operands if name.removesuffix(TANGENT) != "filter"] + [*self.results]
         return ("channels", "filter_at", *steps, *(f"{name}s" for name in arrays))
 
 
@@ -129,7 +129,8 @@ class Tile(IntEnum):
     FILTERS = 8
     """The filters, component by component, each over all edges."""
     FILTER_TANGENTS = 9
-    D_FILTERS = 10
+    D_FILTER_ROWS = 10
+    """The row of each edge's filter in a result; it begins at zero."""
     COUPLINGS = 11
     """Room for a path's coupling coefficients, each over all edges."""
     FAR = 12

@@ -25,7 +25,7 @@ from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term, p
 from tfngen.ir.passes import PASSES, STRATEGIES, optimise
 from tfngen.ir.passes.alias import merge_equal_values
 from tfngen.ir.passes.factor import factor
-from tfngen.ir.passes.hoist import hoist
+from tfngen.ir.passes.hoist import hoist, hoist_few_sums
 from tfngen.ir.passes.schedule import schedule
 from tfngen.ir.passes.share import share_products, share_sums
 from tfngen.ir.passes.simplify import simplify, simplify_sum
@@ -95,12 +95,12 @@ def test_a_pass_changes_no_result_and_no_interface(apply, random):
 @deterministic
 @given(randoms)
 def test_a_pass_adds_no_operation(apply, random):
-    """Neither per channel nor in all; but `hoist` may add up moments, once per edge."""
+    """Neither per channel nor in all; but hoisting may add up moments, once per edge."""
     before = random_kernel(random)
     plain, changed = cost(before), cost(apply(before))
     assert changed.channel.flops <= plain.channel.flops
     for channels in (1, 2, 32):
-        if apply is hoist:
+        if apply in (hoist, hoist_few_sums):
             saved = channels * (plain.channel.multiplies - changed.channel.multiplies)
             assert changed.edge.multiplies - plain.edge.multiplies <= saved
         else:
@@ -109,7 +109,7 @@ def test_a_pass_adds_no_operation(apply, random):
 
 @pytest.mark.parametrize(
     "apply",
-    [hoist, simplify, merge_equal_values, factor, share_products, share_sums],
+    [hoist, hoist_few_sums, simplify, merge_equal_values, factor, share_products, share_sums],
     ids=lambda each: each.__name__,
 )
 @deterministic
@@ -352,6 +352,32 @@ def test_hoisting_leaves_nothing_but_moments_in_a_sum_over_channels():
     assert hoisted.after == (
         Statement("first", product(FILTER_X, "moment_x", coefficient=ROOT_2)),
         Statement("second", Sum((Term(-ROOT_3, ("moment_x",)),))),
+    )
+
+
+def test_hoisting_few_sums_adds_up_what_one_size_of_coefficient_multiplies():
+    """Over terms and channels at once; a sum without coefficients stays as it is."""
+    x, y = ("weight", INPUT_X), ("weight", INPUT_Y)
+    plain = Statement("second_y", Sum((Term(ONE, x), Term(-ONE, y))), accumulate=True)
+    hoisted = hoist_few_sums(
+        kernel(
+            Statement(
+                "first_x",
+                Sum((Term(ROOT_2, x), Term(-ROOT_2, y), Term(ROOT_3, (FILTER_X, *x)))),
+                accumulate=True,
+            ),
+            plain,
+            outputs="first_x second_y",
+            scope=Scope.EDGE,
+        )
+    )
+    assert hoisted.body == (
+        Statement("sum_x", Sum((Term(ONE, x), Term(-ONE, y))), accumulate=True),
+        Statement("sum_x_2", Sum((Term(ONE, x),)), accumulate=True),
+        plain,
+    )
+    assert hoisted.after == (
+        Statement("first_x", Sum((Term(ROOT_2, ("sum_x",)), Term(ROOT_3, (FILTER_X, "sum_x_2"))))),
     )
 
 

@@ -14,7 +14,7 @@ Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
 _CALL = re.compile(
-    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index|_rows)?|stream|bring|fetch|total|zero)\("
+    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index|_rows|_totals)?|stream|bring|fetch|total|zero)\("
 )
 
 
@@ -153,10 +153,19 @@ class _Rows:
         self.ready[operand.array, start] += 1
         if self.ready[operand.array, start] < len(names):
             return ""
-        listed = "".join(f"\n{' ' * 12}{', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
-        call = f"store_rows({operand.array}, {_at_point(width, start)}, {width}, "
-        line = f"{call}({', '.join(names)}{',' * (len(names) == 1)}), active)"
-        return line if len(line) + 8 <= MAX_LINE else f"{call}({listed}\n{' ' * 8}), active)"
+        return call_with_all(
+            f"store_rows({operand.array}, {_at_point(width, start)}, {width}, ", names, ", active)", indent=8
+        )
+
+
+def call_with_all(before: str, names: tuple[str, ...], after: str, indent: int) -> str:
+    """A call with the tuple of all `names` among its arguments; five to a line where one is too short."""
+    line = f"{before}({', '.join(names)}{',' * (len(names) == 1)}){after}"
+    if len(line) + indent <= MAX_LINE:
+        return line
+    margin = " " * indent
+    listed = "".join(f"\n{margin}    {', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
+    return f"{before}({listed}\n{margin}){after}"
 
 
 def _at(name: str, index: int, step: str | None = None) -> str:

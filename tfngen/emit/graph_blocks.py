@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-from tfngen.emit.blocks import indented, interleaved
+from tfngen.emit.blocks import call_with_all, indented, interleaved
 from tfngen.emit.printer import Printer
 from tfngen.forms import FORM, TANGENT, Form, Tile
 from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
@@ -92,13 +92,13 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     start = [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
     finish = [printer.statement(statement, EDGE).lstrip() for statement in kernel.after]
     if kernel.after:
-        finish.insert(0, "# The coefficients, once, on the moments summed over channels.")
+        finish.insert(0, "# The coefficients, once, on what was summed over channels.")
     for operand in kernel.outputs:
         if operand.scope is Scope.EDGE:
-            finish += [
-                f"add_scalar({operand.array}, {places.at(operand, at)}, total({symbol}))"
-                for at, symbol in enumerate(operand.symbols)
-            ]
+            finish.append("d_filter_at = load_index(d_filter_rows, edge)")
+            finish.append(
+                call_with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE)
+            )
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
     rows = [*_rows(form), "node_at = node * node_row + channel", *_coming(kernel, form, places)]
     return GraphBlocks(

@@ -1,6 +1,6 @@
 """Passes: each takes a kernel and returns one that computes the same values with no more operations.
 
-Only `hoist` may add some, never per channel: it adds up once per edge what the channels gathered.
+Only hoisting may add some, never per channel: it adds up once per edge what the channels gathered.
 
 A strategy is a list of passes. `optimise` tries those that apply, counts what each comes to, and keeps the
 cheapest; the report says which one that was.
@@ -16,7 +16,7 @@ from tfngen.ir.nodes import Kernel
 from tfngen.ir.passes.alias import merge_equal_values
 from tfngen.ir.passes.collect import collect
 from tfngen.ir.passes.factor import factor
-from tfngen.ir.passes.hoist import hoist
+from tfngen.ir.passes.hoist import hoist, hoist_few_sums
 from tfngen.ir.passes.schedule import schedule
 from tfngen.ir.passes.share import share_products, share_sums
 from tfngen.ir.passes.simplify import simplify
@@ -27,6 +27,7 @@ collect_weighted_inputs = collect("input", "input_tangent", "weight", "weight_ta
 
 PASSES: tuple[Pass, ...] = (
     hoist,
+    hoist_few_sums,
     simplify,
     merge_equal_values,
     share_products,
@@ -49,7 +50,7 @@ STRATEGIES: dict[str, tuple[tuple[Pass, ...], ...]] = {
     ),
 }
 
-COUPLED: tuple[Pass, ...] = (hoist, simplify, merge_equal_values)
+COUPLED: tuple[Pass, ...] = (hoist_few_sums, simplify, merge_equal_values)
 OVER_A_GRAPH: tuple[tuple[Pass, ...], ...] = (
     (factor, share_sums),
     (share_products, factor, share_sums),

@@ -20,7 +20,19 @@ def hoist(kernel: Kernel) -> Kernel:
     No operation is added per channel, no multiplication anywhere; the moments of one sum are added up after
     the loop, though, so `optimise` counts whether they are worth it.
     """
-    hoister = _Hoister(kernel)
+    return _hoisted(_Hoister(kernel), kernel)
+
+
+def hoist_few_sums(kernel: Kernel) -> Kernel:
+    """`hoist`, with few sums instead of many moments: a sum of all that one size of coefficient multiplies.
+
+    A product in several results is added up in each of them, which is more work than one moment for all; but
+    sums are what a processor has few registers for.
+    """
+    return _hoisted(_FewSums(kernel), kernel)
+
+
+def _hoisted(hoister: _Hoister, kernel: Kernel) -> Kernel:
     for statement in kernel.body:
         hoister.rewrite(statement)
     return replace(
@@ -116,3 +128,24 @@ class _Hoister:
         name = fresh("_".join((kind, *filter(None, suffixes))), self.taken)
         self.taken.add(name)
         return name
+
+
+class _FewSums(_Hoister):
+    """Moments that share the size of their coefficient are summed together, over terms and channels."""
+
+    def _contract_after(self, statement: Statement, groups: dict[Monomial, list[Term]]) -> None:
+        sums: dict[Term, list[Term]] = {}
+        for channel, edge in groups.items():
+            for term in edge:
+                sign = ONE if term.coefficient.sign > 0 else -ONE
+                sums.setdefault(abs(term), []).append(Term(sign, channel))
+        if list(sums) == [Term(ONE)]:
+            self.body.append(statement)
+            return
+        contracted: list[Term] = []
+        for scale, terms in sums.items():
+            name = fresh(f"sum_{statement.name.rpartition('_')[2]}", self.taken)
+            self.taken.add(name)
+            self.body.append(Statement(name, Sum(tuple(terms)), accumulate=True))
+            contracted.append(Term(scale.coefficient, (*scale.factors, name)))
+        self.after.append(Statement(statement.name, Sum(tuple(contracted))))

@@ -78,13 +78,14 @@ POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
 EDGES_AT = WEIGHTS_AT + 2 * TILE_EDGES + AHEAD
-FILTERS_AT = EDGES_AT + TILE_EDGES
-"""Where in a part's scratch, in integers, the tile's arrays begin; behind filters, what has their shape."""
+D_FILTERS_AT = EDGES_AT + TILE_EDGES
+FILTERS_AT = D_FILTERS_AT + TILE_EDGES
+"""Where in a part's scratch, in integers, the tile's arrays begin; behind filters, their tangents."""
 
 
 def scratch_length(components: int, couplings: int, itemsize: int) -> int:
     """The integers of scratch that one part needs."""
-    return FILTERS_AT + (3 * components + couplings) * EDGE_STRIDE * itemsize // 8
+    return FILTERS_AT + (2 * components + couplings) * EDGE_STRIDE * itemsize // 8
 
 
 @kernel
@@ -117,7 +118,6 @@ def drive(first, last, job):
                 store_index(job, Job.FAULT, fault)
                 return
             _call_kernels(job, tile)
-            _write_filters(job, tile, begin, end)
             if end == load_index(pointers, after):
                 node = after
             begin = end
@@ -140,9 +140,10 @@ def _lay_out(job, tile, node, after, begin, end):
     """
     edges, size = end - begin, load_index(job, Job.ITEMSIZE)
     neighbors, weights = tile + 8 * NEIGHBORS_AT, tile + 8 * WEIGHTS_AT
-    rows, filters = tile + 8 * EDGES_AT, tile + 8 * FILTERS_AT
-    length = load_index(job, Job.COMPONENTS) * EDGE_STRIDE * size
-    tangents, d_filters, couplings = filters + length, filters + 2 * length, filters + 3 * length
+    rows, d_filter_rows, filters = tile + 8 * EDGES_AT, tile + 8 * D_FILTERS_AT, tile + 8 * FILTERS_AT
+    components, d_filters = load_index(job, Job.COMPONENTS), load_index(job, Job.D_FILTERS)
+    length = components * EDGE_STRIDE * size
+    tangents, couplings = filters + length, filters + 2 * length
     store_index(tile, Tile.FIRST, node)
     store_index(tile, Tile.LAST, after)
     store_index(tile, Tile.EDGES, edges)
@@ -153,7 +154,7 @@ def _lay_out(job, tile, node, after, begin, end):
     store_index(tile, Tile.EDGE_ROWS, rows)
     store_index(tile, Tile.FILTERS, filters)
     store_index(tile, Tile.FILTER_TANGENTS, tangents)
-    store_index(tile, Tile.D_FILTERS, d_filters)
+    store_index(tile, Tile.D_FILTER_ROWS, d_filter_rows)
     store_index(tile, Tile.COUPLINGS, couplings)
     store_index(tile, Tile.FAR, load_index(job, Job.FAR))
 
@@ -184,8 +185,9 @@ def _lay_out(job, tile, node, after, begin, end):
             store_index(rows, at, edge * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)
-    if load_index(job, Job.D_FILTERS):
-        clear(d_filters, length)
+            store_index(d_filter_rows, at, edge * components)
+            if d_filters:
+                clear(d_filters + edge * components * size, components * size)
     return 0
 
 
@@ -207,17 +209,3 @@ def _call_kernels(job, tile):
     for call in range(load_index(job, Job.CALL_COUNT)):
         entry = calls + 8 * call * length
         call_kernel(load_index(entry, 0), tile, entry + 8)
-
-
-@njit(inline="always")
-def _write_filters(job, tile, begin, end):
-    """Write the tile's derivatives by filters, edge by edge."""
-    results, components = load_index(job, Job.D_FILTERS), load_index(job, Job.COMPONENTS)
-    order, size = load_index(job, Job.ORDER), load_index(job, Job.ITEMSIZE)
-    d_filters = load_index(tile, Tile.D_FILTERS)
-    if results:
-        for at in range(end - begin):
-            row = results + load_index(order, begin + at) * components * size
-            for component in range(components):
-                origin = d_filters + (component * EDGE_STRIDE + at) * size
-                copy_number(row + component * size, origin, size)

@@ -11,7 +11,7 @@ from tfngen.runtime.cpu.vector import FLOAT64
 __all__ = [
     "AHEAD",
     "COUPLINGS",
-    "D_FILTERS",
+    "D_FILTER_ROWS",
     "EDGES",
     "EDGE_POINTERS",
     "EDGE_ROWS",
@@ -27,7 +27,7 @@ __all__ = [
     "WEIGHT_ROWS",
     "active_lanes",
     "add",
-    "add_scalar",
+    "add_totals",
     "bring",
     "constant",
     "fetch",
@@ -52,7 +52,7 @@ LANES = FLOAT64.lanes
 _operations = define_operations(FLOAT64)
 
 active_lanes = _operations.active_lanes
-add, add_scalar = _operations.add, _operations.add_scalar
+add, add_totals = _operations.add, _operations.add_totals
 load, store = _operations.load, _operations.store
 load_edges, store_edges = _operations.load_edges, _operations.store_edges
 stream = _operations.stream
@@ -66,6 +66,6 @@ reciprocal_norm = _operations.reciprocal_norm
 # fmt: off
 (
     FIRST, LAST, EDGES, NODE_ROW, EDGE_POINTERS, NEIGHBOR_ROWS, WEIGHT_ROWS, EDGE_ROWS, FILTERS,
-    FILTER_TANGENTS, D_FILTERS, COUPLINGS, FAR,
+    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, FAR,
 ) = map(int, Tile)
 # fmt: on

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -53,6 +54,38 @@ def _transposed(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorT
     return rows
 
 
+def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> ir.Value:
+    """Lane k is the sum over the lanes of vector k: halves are added, those of two vectors at once."""
+    lanes = width = kind.count
+    nothing = ir.Constant(kind, ir.Undefined)
+    index = ir.VectorType(ir.IntType(32), lanes)
+    while width > 1:
+        half = width // 2
+        first = [group + at for group in range(0, 2 * lanes, width) for at in range(half)]
+        second = [at + half for at in first]
+        vectors = [
+            builder.fadd(
+                builder.shuffle_vector(left, right, ir.Constant(index, first)),
+                builder.shuffle_vector(left, right, ir.Constant(index, second)),
+            )
+            for left, right in zip_longest(vectors[::2], vectors[1::2], fillvalue=nothing)
+        ]
+        width = half
+    (total,) = vectors
+    return total
+
+
+def _add_to_memory(builder: ir.IRBuilder, pointer, value, mask, alignment) -> None:
+    """Add the lanes of `value` that are in `mask` to what stands at `pointer`."""
+    vector = value.type
+    name = f"{_suffix(vector)}.p0"
+    zeros = ir.Constant(vector, [0.0] * vector.count)
+    before = _intrinsic(builder, f"llvm.masked.load.{name}", vector, [pointer, alignment, mask, zeros])
+    after = builder.fadd(before, value, flags=CONTRACT)
+    write = [after, pointer, alignment, mask]
+    _intrinsic(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
+
+
 def _alignment(kind: VectorType) -> ir.Constant:
     return ir.Constant(ir.IntType(32), kind.element.bitwidth // 8)
 
@@ -74,7 +107,7 @@ class Operations:
 
     active_lanes: Callable
     add: Callable
-    add_scalar: Callable
+    add_totals: Callable
     load: Callable
     store: Callable
     load_edges: Callable
@@ -202,27 +235,29 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = _vector_address(builder, *args[:2], vector)
-            zeros = ir.Constant(vector, [0.0] * vector.count)
-            align, name = _alignment(kind), f"{_suffix(vector)}.p0"
-            read = [pointer, align, args[3], zeros]
-            before = _intrinsic(builder, f"llvm.masked.load.{name}", vector, read)
-            after = builder.fadd(before, args[2], flags=CONTRACT)
-            write = [after, pointer, align, args[3]]
-            _intrinsic(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
+            _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
 
     @intrinsic
-    def add_scalar(typingctx, base, offset, value):
-        """Add `value` to the single number `offset` elements after address `base`."""
+    def add_totals(typingctx, base, offset, values):
+        """Add the sum over lanes of each of the `values` to the numbers from `offset` elements after address
+        `base` on, side by side."""
 
         def codegen(context, builder, sig, args):
-            pointer = _address(builder, *args[:2], context.get_value_type(element_type))
-            builder.store(builder.fadd(builder.load(pointer), args[2]), pointer)
+            vector, lanes = context.get_value_type(kind), kind.lanes
+            given = cgutils.unpack_tuple(builder, args[2], len(values))
+            for start in range(0, len(given), lanes):
+                chunk = given[start : start + lanes]
+                place = builder.add(args[1], ir.Constant(ir.IntType(64), start))
+                pointer = _vector_address(builder, args[0], place, vector)
+                written = [at < len(chunk) for at in range(lanes)]
+                mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), written)
+                _add_to_memory(builder, pointer, _totals(builder, chunk, vector), mask, _alignment(kind))
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, element_type), codegen
+        return types.void(types.int64, types.int64, values), codegen
 
     @intrinsic
     def load_strided(typingctx, base, offset, stride, mask):

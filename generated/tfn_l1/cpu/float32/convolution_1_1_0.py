@@ -21,7 +21,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 from tfngen.runtime.cpu.float32 import (
     AHEAD,
     COUPLINGS,
-    D_FILTERS,
+    D_FILTER_ROWS,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
@@ -37,7 +37,7 @@ from tfngen.runtime.cpu.float32 import (
     WEIGHT_ROWS,
     active_lanes,
     add,
-    add_scalar,
+    add_totals,
     bring,
     constant,
     fetch,
@@ -49,7 +49,6 @@ from tfngen.runtime.cpu.float32 import (
     load_scalar,
     store_edges,
     stream,
-    total,
     zero,
 )
 
@@ -168,15 +167,15 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, _grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    channels, _filter_at, _grad_step, input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_x_0 = zero()
-            moment_y_0 = zero()
-            moment_z_0 = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -190,18 +189,17 @@ def d_filter(tile, call):
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
                 input_x = load(inputs, node_at, active)
-                moment_x_0 += input_x * weighted_grad_0
+                sum_x += input_x * weighted_grad_0
                 input_y = load(inputs, node_at + input_step, active)
-                moment_y_0 += input_y * weighted_grad_0
+                sum_y += input_y * weighted_grad_0
                 input_z = load(inputs, node_at + 2 * input_step, active)
-                moment_z_0 += input_z * weighted_grad_0
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_3 * moment_x_0
-            d_filter_y = SQRT_1_3 * moment_y_0
-            d_filter_z = SQRT_1_3 * moment_z_0
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+                sum_z += input_z * weighted_grad_0
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_3 * sum_x
+            d_filter_y = SQRT_1_3 * sum_y
+            d_filter_z = SQRT_1_3 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
 
 
 @kernel
@@ -325,13 +323,13 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
-        grads, d_inputs, d_weights,
-    ) = load_indices(call, 9)
+        grads, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 10)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -347,9 +345,9 @@ def backward(tile, call):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_x_0 = zero()
-            moment_y_0 = zero()
-            moment_z_0 = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -364,11 +362,11 @@ def backward(tile, call):
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
                 input_x = load(inputs, node_at, active)
-                moment_x_0 += input_x * weighted_grad_0
+                sum_x += input_x * weighted_grad_0
                 input_y = load(inputs, node_at + input_step, active)
-                moment_y_0 += input_y * weighted_grad_0
+                sum_y += input_y * weighted_grad_0
                 input_z = load(inputs, node_at + 2 * input_step, active)
-                moment_z_0 += input_z * weighted_grad_0
+                sum_z += input_z * weighted_grad_0
                 coupling_0_x = load_scalar(couplings, edge)
                 d_input_x = coupling_0_x * weighted_grad_0
                 add(d_inputs, node_at, d_input_x, active)
@@ -380,13 +378,12 @@ def backward(tile, call):
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
                 stream(d_weights, edge_at, d_weight, active, far)
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_3 * moment_x_0
-            d_filter_y = SQRT_1_3 * moment_y_0
-            d_filter_z = SQRT_1_3 * moment_z_0
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_3 * sum_x
+            d_filter_y = SQRT_1_3 * sum_y
+            d_filter_z = SQRT_1_3 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
 
 
 @kernel
@@ -481,13 +478,13 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
-        grads, input_tangents, weight_tangents, d_inputs, d_weights,
-    ) = load_indices(call, 11)
+        grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 12)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -512,9 +509,9 @@ def double_backward(tile, call):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_x_0 = zero()
-            moment_y_0 = zero()
-            moment_z_0 = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -538,9 +535,9 @@ def double_backward(tile, call):
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
                 grad_0 = load(grads, neighbor_at, active)
-                moment_x_0 += change_of_weighted_input_x * grad_0
-                moment_y_0 += change_of_weighted_input_y * grad_0
-                moment_z_0 += change_of_weighted_input_z * grad_0
+                sum_x += change_of_weighted_input_x * grad_0
+                sum_y += change_of_weighted_input_y * grad_0
+                sum_z += change_of_weighted_input_z * grad_0
                 weighted_grad_0 = grad_0 * weight
                 grad_0_weight_tangent = grad_0 * weight_tangent
                 coupling_tangent_0_x = load_scalar(couplings, edge)
@@ -561,10 +558,9 @@ def double_backward(tile, call):
                     + coupling_tangent_0_z * input_z + coupling_0_z * input_tangent_z
                 )
                 stream(d_weights, edge_at, d_weight, active, far)
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_3 * moment_x_0
-            d_filter_y = SQRT_1_3 * moment_y_0
-            d_filter_z = SQRT_1_3 * moment_z_0
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_3 * sum_x
+            d_filter_y = SQRT_1_3 * sum_y
+            d_filter_z = SQRT_1_3 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))

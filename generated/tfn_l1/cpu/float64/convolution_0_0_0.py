@@ -20,7 +20,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 
 from tfngen.runtime.cpu.float64 import (
     AHEAD,
-    D_FILTERS,
+    D_FILTER_ROWS,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
@@ -35,7 +35,7 @@ from tfngen.runtime.cpu.float64 import (
     WEIGHT_ROWS,
     active_lanes,
     add,
-    add_scalar,
+    add_totals,
     bring,
     fetch,
     kernel,
@@ -44,7 +44,6 @@ from tfngen.runtime.cpu.float64 import (
     load_indices,
     load_scalar,
     stream,
-    total,
     zero,
 )
 
@@ -121,8 +120,8 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, _grad_step, _input_step, inputs, weights, grads = load_indices(call, 7)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    channels, _filter_at, _grad_step, _input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -141,7 +140,8 @@ def d_filter(tile, call):
                 weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
                 d_filter_0 += input_0 * weight * grad_0
-            add_scalar(d_filters, filter_at + edge, total(d_filter_0))
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_0,))
 
 
 @kernel
@@ -228,12 +228,12 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
-        grads, d_inputs, d_weights,
-    ) = load_indices(call, 9)
+        grads, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 10)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -259,7 +259,8 @@ def backward(tile, call):
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = filter_0 * grad_0_input_0
                 stream(d_weights, edge_at, d_weight, active, far)
-            add_scalar(d_filters, filter_at + edge, total(d_filter_0))
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_0,))
 
 
 @kernel
@@ -318,12 +319,12 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
-        grads, input_tangents, weight_tangents, d_inputs, d_weights,
-    ) = load_indices(call, 11)
+        grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 12)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -353,4 +354,5 @@ def double_backward(tile, call):
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
                 stream(d_weights, edge_at, d_weight, active, far)
-            add_scalar(d_filters, filter_at + edge, total(d_filter_0))
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_0,))

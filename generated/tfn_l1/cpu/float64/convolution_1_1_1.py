@@ -8,12 +8,12 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     kernel           strategy  per edge     per channel    plain sum
     output           coupling  3 mul 0 add  9 mul 3 add    18 mul 3 add
     d_input          coupling  3 mul 0 add  9 mul 3 add    18 mul 3 add
-    d_filter         coupling  3 mul 3 add  9 mul 6 add    18 mul 6 add
+    d_filter         coupling  3 mul 0 add  9 mul 6 add    18 mul 6 add
     d_weight         coupling  3 mul 0 add  9 mul 5 add    18 mul 5 add
     d_input_weight   coupling  3 mul 0 add  12 mul 5 add   36 mul 8 add
-    backward         coupling  6 mul 3 add  21 mul 11 add  54 mul 14 add
+    backward         coupling  6 mul 0 add  21 mul 11 add  54 mul 14 add
     d_grad           coupling  6 mul 0 add  21 mul 12 add  33 mul 12 add
-    double_backward  coupling  9 mul 3 add  36 mul 23 add  90 mul 29 add
+    double_backward  coupling  9 mul 0 add  36 mul 23 add  90 mul 29 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -21,7 +21,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
 from tfngen.runtime.cpu.float64 import (
     AHEAD,
     COUPLINGS,
-    D_FILTERS,
+    D_FILTER_ROWS,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
@@ -37,7 +37,7 @@ from tfngen.runtime.cpu.float64 import (
     WEIGHT_ROWS,
     active_lanes,
     add,
-    add_scalar,
+    add_totals,
     bring,
     constant,
     fetch,
@@ -49,7 +49,6 @@ from tfngen.runtime.cpu.float64 import (
     load_scalar,
     store_edges,
     stream,
-    total,
     zero,
 )
 
@@ -172,18 +171,15 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filters = load_index(tile, D_FILTERS)
-    channels, filter_at, grad_step, input_step, inputs, weights, grads = load_indices(call, 7)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    channels, _filter_at, grad_step, input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_y_z = zero()
-            moment_y_x = zero()
-            moment_z_x = zero()
-            moment_z_y = zero()
-            moment_x_z = zero()
-            moment_x_y = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -195,29 +191,22 @@ def d_filter(tile, call):
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
                 bring(grads, coming_at + 2 * grad_step)
-                input_y = load(inputs, node_at + input_step, active)
                 weight = load(weights, weight_at, active)
-                weighted_input_y = input_y * weight
+                input_y = load(inputs, node_at + input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                moment_y_z += weighted_input_y * grad_z
-                grad_x = load(grads, neighbor_at, active)
-                moment_y_x += weighted_input_y * grad_x
                 input_z = load(inputs, node_at + 2 * input_step, active)
-                weighted_input_z = input_z * weight
-                moment_z_x += weighted_input_z * grad_x
                 grad_y = load(grads, neighbor_at + grad_step, active)
-                moment_z_y += weighted_input_z * grad_y
+                sum_x += weight * (input_y * grad_z - input_z * grad_y)
                 input_x = load(inputs, node_at, active)
-                weighted_input_x = input_x * weight
-                moment_x_z += weighted_input_x * grad_z
-                moment_x_y += weighted_input_x * grad_y
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
-            d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
-            d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+                grad_x = load(grads, neighbor_at, active)
+                sum_y += weight * (input_x * grad_z - input_z * grad_x)
+                sum_z += weight * (input_x * grad_y - input_y * grad_x)
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_2 * sum_x
+            d_filter_y = -SQRT_1_2 * sum_y
+            d_filter_z = SQRT_1_2 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
 
 
 @kernel
@@ -357,13 +346,13 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
-        grads, d_inputs, d_weights,
-    ) = load_indices(call, 9)
+        grads, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 10)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -379,12 +368,9 @@ def backward(tile, call):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_y_z = zero()
-            moment_z_y = zero()
-            moment_x_z = zero()
-            moment_z_x = zero()
-            moment_x_y = zero()
-            moment_y_x = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -398,44 +384,37 @@ def backward(tile, call):
                 bring(grads, coming_at + grad_step)
                 bring(grads, coming_at + 2 * grad_step)
                 input_y = load(inputs, node_at + input_step, active)
-                weight = load(weights, weight_at, active)
-                weighted_input_y = input_y * weight
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                moment_y_z += weighted_input_y * grad_z
                 input_z = load(inputs, node_at + 2 * input_step, active)
-                weighted_input_z = input_z * weight
                 grad_y = load(grads, neighbor_at + grad_step, active)
-                moment_z_y += weighted_input_z * grad_y
+                sum_input_y = input_y * grad_z - input_z * grad_y
+                weight = load(weights, weight_at, active)
+                sum_x += weight * sum_input_y
                 input_x = load(inputs, node_at, active)
-                weighted_input_x = input_x * weight
-                moment_x_z += weighted_input_x * grad_z
                 grad_x = load(grads, neighbor_at, active)
-                moment_z_x += weighted_input_z * grad_x
-                moment_x_y += weighted_input_x * grad_y
-                moment_y_x += weighted_input_y * grad_x
+                sum_input_x = input_x * grad_z - input_z * grad_x
+                sum_y += weight * sum_input_x
+                sum_input_x_2 = input_x * grad_y - input_y * grad_x
+                sum_z += weight * sum_input_x_2
                 coupling_z_x = load_scalar(couplings, edge)
                 coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
-                sum_coupling_z_x = coupling_z_x * grad_z - coupling_y_x * grad_y
-                d_input_x = -(weight * sum_coupling_z_x)
+                d_input_x = weight * (coupling_y_x * grad_y - coupling_z_x * grad_z)
                 add(d_inputs, node_at, d_input_x, active)
                 coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
-                sum_coupling_z_y = coupling_z_y * grad_z - coupling_y_x * grad_x
-                d_input_y = weight * sum_coupling_z_y
+                d_input_y = weight * (coupling_z_y * grad_z - coupling_y_x * grad_x)
                 add(d_inputs, node_at + input_step, d_input_y, active)
-                sum_coupling_z_y_2 = coupling_z_y * grad_y - coupling_z_x * grad_x
-                d_input_z = -(weight * sum_coupling_z_y_2)
+                d_input_z = weight * (coupling_z_x * grad_x - coupling_z_y * grad_y)
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = (
-                    input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
+                    coupling_z_y * sum_input_y - coupling_z_x * sum_input_x + coupling_y_x * sum_input_x_2
                 )
                 stream(d_weights, edge_at, d_weight, active, far)
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
-            d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
-            d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_2 * sum_x
+            d_filter_y = -SQRT_1_2 * sum_y
+            d_filter_z = SQRT_1_2 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
 
 
 @kernel
@@ -543,13 +522,13 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filters = load_index(tile, D_FILTERS)
+    d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
     far = load_index(tile, FAR)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
-        grads, input_tangents, weight_tangents, d_inputs, d_weights,
-    ) = load_indices(call, 11)
+        grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
+    ) = load_indices(call, 12)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -574,12 +553,9 @@ def double_backward(tile, call):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
         for edge in range(begin, end):
-            moment_y_z = zero()
-            moment_y_x = zero()
-            moment_z_x = zero()
-            moment_z_y = zero()
-            moment_x_z = zero()
-            moment_x_y = zero()
+            sum_x = zero()
+            sum_y = zero()
+            sum_z = zero()
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
                 weight_at = load_index(weight_rows, edge) + channel
@@ -598,21 +574,18 @@ def double_backward(tile, call):
                 input_y = load(inputs, node_at + input_step, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                moment_y_z += change_of_weighted_input_y * grad_z
-                grad_x = load(grads, neighbor_at, active)
-                moment_y_x += change_of_weighted_input_y * grad_x
                 input_tangent_z = load(input_tangents, node_at + 2 * input_step, active)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
-                moment_z_x += change_of_weighted_input_z * grad_x
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 grad_y = load(grads, neighbor_at + grad_step, active)
-                moment_z_y += change_of_weighted_input_z * grad_y
+                sum_x += change_of_weighted_input_y * grad_z - change_of_weighted_input_z * grad_y
                 input_tangent_x = load(input_tangents, node_at, active)
                 input_x = load(inputs, node_at, active)
                 change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
-                moment_x_z += change_of_weighted_input_x * grad_z
-                moment_x_y += change_of_weighted_input_x * grad_y
+                grad_x = load(grads, neighbor_at, active)
+                sum_y += change_of_weighted_input_x * grad_z - change_of_weighted_input_z * grad_x
+                sum_z += change_of_weighted_input_x * grad_y - change_of_weighted_input_y * grad_x
                 coupling_tangent_z_x = load_scalar(couplings, edge)
                 coupling_tangent_y_x = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 sum_coupling_tangent_z_x = coupling_tangent_z_x * grad_z - coupling_tangent_y_x * grad_y
@@ -637,10 +610,9 @@ def double_backward(tile, call):
                 add(d_inputs, node_at + input_step, d_input_y, active)
                 d_input_z = -(weight * sum_coupling_tangent_z_y_2) - weight_tangent * sum_coupling_z_y_2
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
-            # The coefficients, once, on the moments summed over channels.
-            d_filter_x = SQRT_1_2 * (moment_y_z - moment_z_y)
-            d_filter_y = SQRT_1_2 * (moment_z_x - moment_x_z)
-            d_filter_z = SQRT_1_2 * (moment_x_y - moment_y_x)
-            add_scalar(d_filters, filter_at + edge, total(d_filter_x))
-            add_scalar(d_filters, filter_at + edge + EDGE_STRIDE, total(d_filter_y))
-            add_scalar(d_filters, filter_at + edge + 2 * EDGE_STRIDE, total(d_filter_z))
+            # The coefficients, once, on what was summed over channels.
+            d_filter_x = SQRT_1_2 * sum_x
+            d_filter_y = -SQRT_1_2 * sum_y
+            d_filter_z = SQRT_1_2 * sum_z
+            d_filter_at = load_index(d_filter_rows, edge)
+            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
