@@ -198,7 +198,8 @@ class Convolution:
         """One pass over the edges for all paths, and nothing per edge and channel in memory."""
         from tfngen.runtime.convolution_operators import convolve
 
-        packed = torch.cat([features[irrep].transpose(1, 2).flatten(1) for _, irrep in self.irreps_in], dim=1)
+        rows = [features[irrep].transpose(1, 2) for _, irrep in self.irreps_in]
+        packed = torch.cat([row.reshape(row.shape[0], row.shape[1] * row.shape[2]) for row in rows], dim=1)
         edges = (graph.source, graph.target)
         orders = (order for by in (graph.by_target, graph.by_source) for order in (by.order, by.row_pointers))
         package = self.kernels._package
@@ -212,7 +213,7 @@ class Convolution:
         return Features._of(
             [irrep for _, irrep in self.irreps_out],
             [
-                block.unflatten(1, (irrep.dim, channels)).transpose(1, 2)
+                block.view(block.shape[0], irrep.dim, channels).transpose(1, 2)
                 for block, (channels, irrep) in zip(blocks, self.irreps_out, strict=True)
             ],
         )

@@ -21,7 +21,8 @@ from tfngen.forms import FORM, TANGENT, Form
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
 from tfngen.runtime.backend import backend
 from tfngen.runtime.checks import check_convolution
-from tfngen.runtime.operators import differentiable, register, rows_contiguous, wanted_gradients
+from tfngen.runtime.dispatch import call, register
+from tfngen.runtime.operators import differentiable, rows_contiguous, wanted_gradients
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
 
 D_INPUT_WEIGHT, BACKWARD = FORM["d_input_weight"], FORM["backward"]
@@ -32,7 +33,7 @@ def convolve(
     name: str, package: str, plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor | None]
 ) -> Any:
     """Call ``tfngen::convolution_name``; `graph` is `GRAPH_TENSORS` and then `WEIGHT_TENSORS`."""
-    return getattr(torch.ops.tfngen, f"convolution_{name}").default(package, plan, *operands, *graph)
+    return call(f"convolution_{name}", package, plan, *operands, *graph)
 
 
 def _convolution_results(form: Form, plan: Sequence[int], like: Tensor, edges: Edges) -> dict[str, Tensor]:

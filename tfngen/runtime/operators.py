@@ -15,7 +15,7 @@ Those over a graph are in `tfngen.runtime.convolution_operators`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,26 +23,11 @@ from torch import Tensor
 
 from tfngen.roles import ROLE_OF_SLOT, Role
 from tfngen.runtime.backend import backend
+from tfngen.runtime.dispatch import call, register
 from tfngen.runtime.layout import channels_first_empty, channels_innermost
 from tfngen.runtime.solid import composed_vjp
 
 _OPTIONAL = ("weight",)
-_library = torch.library.Library("tfngen", "DEF")
-
-
-def register(
-    name: str,
-    schema: str,
-    implementation: Callable[..., Any],
-    fake: Callable[..., Any],
-    backward: Callable[..., Any],
-    setup_context: Callable[..., None],
-) -> None:
-    """Register one operator in full."""
-    _library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))
-    _library.impl(name, implementation, "CompositeExplicitAutograd")
-    torch.library.register_fake(f"tfngen::{name}", fake, lib=_library)
-    torch.library.register_autograd(f"tfngen::{name}", backward, setup_context=setup_context, lib=_library)
 
 
 # ── paths ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +35,7 @@ def register(
 
 def path_role(role: Role, package: str, path: Sequence[int], operands: Sequence[Tensor | None]) -> Tensor:
     """Call the operator of `role`; `operands` in the order of `Role.operands`."""
-    return getattr(torch.ops.tfngen, role.value).default(package, path, *operands)
+    return call(role.value, package, path, *operands)
 
 
 def _result(role: Role, path: Sequence[int], operands: dict[str, Tensor | None]) -> Tensor:
@@ -133,7 +118,7 @@ def _harmonics_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _harmonics_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
     (vectors,) = ctx.saved_tensors
-    return None, None, torch.ops.tfngen.spherical_harmonics_vjp(ctx.package, ctx.width, vectors, cotangent)
+    return None, None, call("spherical_harmonics_vjp", ctx.package, ctx.width, vectors, cotangent)
 
 
 def _vjp_fake(package: str, width: int, vectors: Tensor, grads: Tensor) -> Tensor:
@@ -148,8 +133,8 @@ def _vjp(package: str, width: int, vectors: Tensor, grads: Tensor) -> Tensor:
 
 def _vjp_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
     vectors, grads = ctx.saved_tensors
-    d_vectors, d_grads = torch.ops.tfngen.spherical_harmonics_vjp_vjp(
-        ctx.package, ctx.width, vectors, grads, cotangent
+    d_vectors, d_grads = call(
+        "spherical_harmonics_vjp_vjp", ctx.package, ctx.width, vectors, grads, cotangent
     )
     return None, None, d_vectors, d_grads
 
@@ -259,11 +244,11 @@ def _rows_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _gather_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    return torch.ops.tfngen.sum_rows(cotangent, *ctx.saved_tensors), None, None, None
+    return call("sum_rows", cotangent, *ctx.saved_tensors), None, None, None
 
 
 def _sum_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    return torch.ops.tfngen.gather_rows(cotangent, *ctx.saved_tensors), None, None, None
+    return call("gather_rows", cotangent, *ctx.saved_tensors), None, None, None
 
 
 _ROWS = "(Tensor values, Tensor index, Tensor order, Tensor row_pointers) -> Tensor"

@@ -12,6 +12,7 @@ from torch import Tensor
 from tfngen import naming
 from tfngen.irreps import MAX_DEGREE, Path, enumerate_paths
 from tfngen.runtime import registry
+from tfngen.runtime.dispatch import call
 
 if TYPE_CHECKING:
     from tfngen.irreps import Irreps
@@ -70,7 +71,7 @@ class Package:
         if r.dim() == 0 or r.shape[-1] != 3:
             raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
         width = (self.lmax + 1) ** 2
-        packed = torch.ops.tfngen.spherical_harmonics(self.fingerprint, width, r.reshape(-1, 3))
+        packed = call("spherical_harmonics", self.fingerprint, width, r.reshape(-1, 3))
         return packed.reshape(*r.shape[:-1], width)
 
     def tensor_product(
@@ -107,7 +108,7 @@ class Package:
                 _check_shape("w", w, (channels,))
                 w = w.expand(edges, channels)
             _check_shape("w", w, (edges, channels))
-        return torch.ops.tfngen.output(self.fingerprint, degrees, y, x, w)
+        return call("output", self.fingerprint, degrees, y, x, w)
 
     def Convolution(
         self,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime import operators  # noqa: F401 (registers torch.ops.tfngen)
+from tfngen.runtime.dispatch import call
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def gather(x: Tensor, order: EdgeOrder) -> Tensor:
             float64.
     """
     _check("x", x, order, order.num_rows, "nodes")
-    rows: Tensor = torch.ops.tfngen.gather_rows(x, order.index, order.order, order.row_pointers)
+    rows: Tensor = call("gather_rows", x, order.index, order.order, order.row_pointers)
     return rows
 
 
@@ -73,7 +74,7 @@ def sum_to_nodes(values: Tensor, order: EdgeOrder) -> Tensor:
             nor float64.
     """
     _check("values", values, order, order.index.shape[0], "edges")
-    sums: Tensor = torch.ops.tfngen.sum_rows(values, order.index, order.order, order.row_pointers)
+    sums: Tensor = call("sum_rows", values, order.index, order.order, order.row_pointers)
     return sums
 
 

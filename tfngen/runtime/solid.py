@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime import registry
+from tfngen.runtime.dispatch import call
 
 
 @lru_cache(maxsize=32)
@@ -56,7 +57,7 @@ def composed_vjp(package: str, width: int, vectors: Tensor, grads: Tensor) -> Te
     is_zero = squared == 0
     inverse_norm = torch.where(is_zero, torch.zeros_like(squared), torch.where(is_zero, 1, squared).rsqrt())
     unit = vectors * inverse_norm
-    values = torch.ops.tfngen.spherical_harmonics(package, width, vectors)
+    values = call("spherical_harmonics", package, width, vectors)
     gradient = torch.tensor(gradient_table(package, lmax), dtype=vectors.dtype, device=vectors.device)
     slope = torch.einsum("na,iab,nb->ni", values[:, : lmax**2], gradient, grads)
     return inverse_norm * (slope - unit * (unit * slope).sum(-1, keepdim=True))

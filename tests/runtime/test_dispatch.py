@@ -1,0 +1,87 @@
+"""Operators called straight and through the dispatcher: the same numbers, and whoever watches sees them."""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tfngen.runtime import dispatch
+
+
+class Watching(TorchDispatchMode):
+    """Notes which of tfngen's operators are called."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.namespace == "tfngen":
+            self.seen.append(function._opname)
+        return function(*args, **kwargs or {})
+
+
+@pytest.fixture
+def straight(monkeypatch):
+    """The names of the operators that are not called through the dispatcher."""
+    names = []
+    for name, operator in dispatch._OPERATORS.items():
+
+        def noted(*arguments, name=name, run=operator.implementation):
+            names.append(name)
+            return run(*arguments)
+
+        monkeypatch.setitem(dispatch._OPERATORS, name, operator._replace(implementation=noted))
+    return names
+
+
+@pytest.fixture
+def vectors():
+    return torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+
+
+def derivatives(harmonics, vectors):
+    """Values, gradient and the gradient of a function of that."""
+    vectors = vectors.clone().requires_grad_()
+    values = harmonics(vectors)
+    (slope,) = torch.autograd.grad((values**3).sum(), vectors, create_graph=True)
+    return values, slope, torch.autograd.grad((slope**2).sum(), vectors)[0]
+
+
+def test_both_ways_give_the_same_numbers_to_the_second_derivative(tfn_l2, vectors):
+    plain = derivatives(tfn_l2.spherical_harmonics, vectors)
+    with Watching() as watching:
+        watched = derivatives(tfn_l2.spherical_harmonics, vectors)
+    names = ["", "_vjp", "_vjp_vjp", "_vjp"]
+    assert watching.seen == [f"spherical_harmonics{each}" for each in names]
+    assert all(torch.equal(*pair) for pair in zip(plain, watched, strict=True))
+
+
+def test_plain_tensors_go_straight(tfn_l2, vectors, straight):
+    tfn_l2.spherical_harmonics(vectors)
+    with torch.no_grad():
+        tfn_l2.spherical_harmonics(torch.nn.Parameter(vectors))
+    assert straight == ["spherical_harmonics"] * 2
+
+
+def test_whoever_watches_sees_the_operator(tfn_l2, vectors, straight):
+    class Labelled(torch.Tensor):
+        pass
+
+    with Watching():
+        tfn_l2.spherical_harmonics(vectors)
+    tfn_l2.spherical_harmonics(vectors.as_subclass(Labelled))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert tfn_l2.spherical_harmonics(vectors).shape == (5, 9)
+    traced = make_fx(lambda r: tfn_l2.spherical_harmonics(r))(vectors)
+    assert torch.ops.tfngen.spherical_harmonics.default in {node.target for node in traced.graph.nodes}
+    assert straight == []
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_transforms_come_by_torch(tfn_l2, vectors, straight):
+    """It has no rule to batch these operators, and calls them one by one."""
+    batched = torch.func.vmap(tfn_l2.spherical_harmonics)(vectors[:, None])
+    assert straight == []
+    assert torch.equal(batched[:, 0], tfn_l2.spherical_harmonics(vectors))
