@@ -133,5 +133,16 @@ class Tile(IntEnum):
     """The row of each edge's filter in a result; it begins at zero."""
     COUPLINGS = 11
     """Room for a path's coupling coefficients, each over all edges."""
-    FAR = 12
-    """Whether the derivatives by weights are too many for the caches, and are written past them."""
+    WRITING = 12
+    """How derivatives by weights are written, a `Writing`."""
+
+
+class Writing(IntEnum):
+    """How the derivatives by an edge's weights reach their row."""
+
+    STORE = 0
+    """The row is the edge's own."""
+    PAST_CACHES = 1
+    """The same, when there are too many rows for the caches."""
+    ADD = 2
+    """Edges share the row, which begins at zero."""

@@ -190,6 +190,53 @@ def test_results_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2):
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
 
+@pytest.mark.parametrize("rows", [1, 40, 2000], ids=["one row", "kinds of edges", "pairs"])
+def test_derivatives_of_shared_weights_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2, rows):
+    """Bitwise; and each row has what its edges would have, had they rows of their own."""
+    convolution, _, _, features, _ = case(tfn_l2, "every path", nodes=80, dtype=torch.float32)
+    pairs = torch.cartesian_prod(torch.arange(80), torch.arange(80))[:4000].T
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randn(4000, 9, generator=generator)
+    weights = torch.randn(rows, convolution.weight_numel, generator=generator, requires_grad=True)
+    kind = torch.randint(0, rows, (4000,), generator=generator)
+
+    def derivatives(order, rows_of_weights, index):
+        out = tensors(convolution(Graph(pairs[:, order], 80), y[order], features, rows_of_weights, index))
+        return torch.autograd.grad(sum(t.square().sum() for t in out), rows_of_weights)[0]
+
+    shuffle = torch.randperm(4000, generator=generator)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads, order in ((1, torch.arange(4000)), (2, torch.arange(4000)), (3, shuffle)):
+            torch.set_num_threads(threads)
+            found.append(derivatives(order, weights, kind[order]))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0], other) for other in found[1:])
+    by_edge = derivatives(torch.arange(4000), weights.detach()[kind].requires_grad_(), None)
+    wanted = torch.zeros_like(weights, dtype=torch.float64).index_add(0, kind, by_edge.double())
+    torch.testing.assert_close(found[0].double(), wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
+
+
+def test_derivatives_of_weights_all_edges_share_take_no_row_per_edge(tfn_l2, monkeypatch):
+    """The parts that sum them are as many for a thousand edges as for a million."""
+    from tfngen.runtime.cpu import convolve
+
+    convolution, graph, y, features, weights = case(tfn_l2, "every path", nodes=9, edges=3000)
+    seen = []
+    run = convolve._run
+
+    def noted(launch, named, *rest):
+        seen.append(named.get("d_weight", weights[:0]).shape[0])
+        run(launch, named, *rest)
+
+    monkeypatch.setattr(convolve, "_run", noted)
+    shared = weights[0].clone().requires_grad_()
+    out = tensors(convolution(graph, y, features, shared))
+    torch.autograd.grad(sum(t.square().sum() for t in out), shared)
+    assert seen == [0, convolve.COPIES]
+
+
 def test_threads_share_edges_and_not_nodes():
     """One node with most of the edges: the parts follow the row pointers."""
     from tfngen.runtime.cpu.threads import parts_of

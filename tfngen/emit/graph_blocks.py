@@ -195,7 +195,7 @@ class _Places:
     def store(self, operand: Operand, index: int, symbol: str) -> str:
         """What belongs to the edge is written, what belongs to its node added up."""
         if operand.name == "d_weight":
-            return f"stream({operand.array}, {self.at(operand, index)}, {symbol}, active, far)"
+            return f"write({operand.array}, {self.at(operand, index)}, {symbol}, active, writing)"
         return f"add({operand.array}, {self.at(operand, index)}, {symbol}, active)"
 
     def at(self, operand: Operand, index: int) -> str:

@@ -60,13 +60,7 @@ def _run_convolution(
     if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
         laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
     run = backend(edges.sources.device)
-    if edges.by_weight is None or "d_weight" not in results:
-        run.convolution(package, form, tuple(plan), laid_out, edges, results)
-    else:
-        shared = results["d_weight"]
-        by_edge = {**results, "d_weight": shared.new_empty(edges.count, shared.shape[1])}
-        run.convolution(package, form, tuple(plan), laid_out, edges, by_edge)
-        run.sum_rows(by_edge["d_weight"], *edges.by_weight, shared)
+    run.convolution(package, form, tuple(plan), laid_out, edges, results)
     return list(results.values())
 
 

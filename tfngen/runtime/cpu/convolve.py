@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from tfngen import naming
-from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form
+from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
 from tfngen.runtime.cpu.pages import prefer_large_pages
+from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for, parts_of, threads_for
 from tfngen.runtime.plan import decode
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
+COPIES = 32
+"""The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
 
 def convolution(
@@ -51,7 +54,32 @@ def convolution(
         return
     for result in results.values():
         prefer_large_pages(result)
-    job, kept = launch.job(named, edges)
+    if edges.by_weight is None or "d_weight" not in results:
+        _run(launch, named, edges)
+        return
+    shared, rows = results["d_weight"], edges.weight_rows
+    if copies := _copies(edges):
+        named["d_weight"] = shared.new_zeros(copies * rows, shared.shape[1])
+        order = torch.arange(copies * rows).view(copies, rows).t().flatten()
+        pointers = torch.arange(0, (rows + 1) * copies, copies)
+    else:
+        named["d_weight"] = shared.new_empty(edges.count, shared.shape[1])
+        order, pointers = edges.by_weight
+    _run(launch, named, edges, copies)
+    sum_rows(named["d_weight"], order, pointers, shared)
+
+
+def _copies(edges: Edges) -> int:
+    """How many parts sum derivatives of shared weights each for itself; 0 where rows per edge are fewer.
+
+    That number is the same however many threads there are, and so is what they add up to.
+    """
+    copies = min(COPIES, edges.count // max(edges.weight_rows, 1))
+    return copies if copies >= COPIES // 4 else 0
+
+
+def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
+    job, kept = launch.job(named, edges, copies)
     parallel_for(drive, job[Job.PARTS], edges.count * launch.work, (job.buffer_info()[0],))
     del kept  # the tables the job points to have lived until here
     if fault := job[Job.FAULT]:
@@ -99,10 +127,13 @@ class _Launch:
             rows.append([getattr(module, form.name).address, *(values[name] for name in form.arguments)])
         self.offsets = np.array(rows, dtype=np.int64)
 
-    def job(self, named: Mapping[str, Tensor], edges: Edges) -> tuple[array[int], object]:
-        """The table `drive` works by, and what must stay alive as long as it does."""
+    def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
+        """The table `drive` works by, and what must stay alive as long as it does.
+
+        With `copies` there are as many parts, and as many copies of the rows of weights in ``d_weight``.
+        """
         rows = edges.by_target if self.by_target else edges.by_source
-        parts = min(threads_for(edges.count * self.work), edges.num_nodes)
+        parts = copies or min(threads_for(edges.count * self.work), edges.num_nodes)
         pointers = array("q", parts_of(rows.row_pointers, parts))
         address = {name: tensor.data_ptr() for name, tensor in named.items()}
         calls = self.offsets + np.array([0, *(address.get(name, 0) for name in self.arguments)])
@@ -131,7 +162,9 @@ class _Launch:
             job[Job.WEIGHT_INDEX] = edges.weight_index.data_ptr()
         if "d_weight" in named:
             job[Job.EDGE_ROW] = named["d_weight"].stride(0)
-            job[Job.FAR] = named["d_weight"].nbytes > FAR_BYTES
+            far = named["d_weight"].nbytes > FAR_BYTES
+            job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
+            job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
         per_edge = sum(named[name].shape[1] for name in self.weights) * self.itemsize
         job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // per_edge), 1)
         job[Job.CALLS] = calls.__array_interface__["data"][0]

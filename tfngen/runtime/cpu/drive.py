@@ -67,10 +67,12 @@ class Job(IntEnum):
     NUM_NODES = 24
     WEIGHT_ROWS = 25
     """How many rows of weights there are."""
-    FAR = 26
-    """Whether the derivatives by weights are too many for the caches."""
+    WRITING = 26
+    """How derivatives by weights are written, a `Writing`."""
     PARTS = 27
-    FAULT = 28
+    COPY_ROWS = 28
+    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0."""
+    FAULT = 29
     """Which table held an index out of range, as a field of this one; 0 while none has."""
 
 
@@ -113,7 +115,7 @@ def drive(first, last, job):
                 fault = Job.EDGE_POINTERS.value
             else:
                 end = min(end, begin + most_edges)
-                fault = _lay_out(job, tile, node, after, begin, end)
+                fault = _lay_out(job, tile, part, node, after, begin, end)
             if fault:
                 store_index(job, Job.FAULT, fault)
                 return
@@ -133,7 +135,7 @@ def _clear_sums(job, node, after):
 
 
 @njit(inline="always")
-def _lay_out(job, tile, node, after, begin, end):
+def _lay_out(job, tile, part, node, after, begin, end):
     """Make the tile of the edges begin ≤ … < end of the order, which belong to node ≤ … < after.
 
     Returns the field of a table that holds an index out of range, else 0: nothing outside an array is read.
@@ -156,7 +158,7 @@ def _lay_out(job, tile, node, after, begin, end):
     store_index(tile, Tile.FILTER_TANGENTS, tangents)
     store_index(tile, Tile.D_FILTER_ROWS, d_filter_rows)
     store_index(tile, Tile.COUPLINGS, couplings)
-    store_index(tile, Tile.FAR, load_index(job, Job.FAR))
+    store_index(tile, Tile.WRITING, load_index(job, Job.WRITING))
 
     pointers = load_index(job, Job.EDGE_POINTERS)
     previous = load_index(pointers, node)
@@ -168,6 +170,7 @@ def _lay_out(job, tile, node, after, begin, end):
         previous = at
     order, last_edge = load_index(job, Job.ORDER), load_index(job, Job.NUM_EDGES) - 1
     index, weight_row = load_index(job, Job.WEIGHT_INDEX), load_index(job, Job.WEIGHT_ROW)
+    copy_rows = load_index(job, Job.COPY_ROWS)
     for at in range(max(2 * edges, edges + AHEAD)):
         edge = load_index(order, min(begin + at, last_edge))
         if edge < 0 or edge > last_edge:
@@ -182,7 +185,8 @@ def _lay_out(job, tile, node, after, begin, end):
                 return Job.NEIGHBORS.value
             store_index(neighbors, at, neighbor * load_index(job, Job.NEIGHBOR_ROW))
         if at < edges:
-            store_index(rows, at, edge * load_index(job, Job.EDGE_ROW))
+            own = part * copy_rows + row if copy_rows else edge
+            store_index(rows, at, own * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)
             store_index(d_filter_rows, at, edge * components)

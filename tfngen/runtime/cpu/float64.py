@@ -16,7 +16,6 @@ __all__ = [
     "EDGE_POINTERS",
     "EDGE_ROWS",
     "EDGE_STRIDE",
-    "FAR",
     "FILTERS",
     "FILTER_TANGENTS",
     "FIRST",
@@ -25,6 +24,7 @@ __all__ = [
     "NEIGHBOR_ROWS",
     "NODE_ROW",
     "WEIGHT_ROWS",
+    "WRITING",
     "active_lanes",
     "add",
     "add_totals",
@@ -43,8 +43,8 @@ __all__ = [
     "store_edges",
     "store_rows",
     "store_scalar",
-    "stream",
     "total",
+    "write",
     "zero",
 ]
 
@@ -55,7 +55,7 @@ active_lanes = _operations.active_lanes
 add, add_totals = _operations.add, _operations.add_totals
 load, store = _operations.load, _operations.store
 load_edges, store_edges = _operations.load_edges, _operations.store_edges
-stream = _operations.stream
+write = _operations.write
 bring, fetch = _operations.bring, _operations.fetch
 load_strided = _operations.load_strided
 store_rows = _operations.store_rows
@@ -66,6 +66,6 @@ reciprocal_norm = _operations.reciprocal_norm
 # fmt: off
 (
     FIRST, LAST, EDGES, NODE_ROW, EDGE_POINTERS, NEIGHBOR_ROWS, WEIGHT_ROWS, EDGE_ROWS, FILTERS,
-    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, FAR,
+    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, WRITING,
 ) = map(int, Tile)
 # fmt: on

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from array import array
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +11,7 @@ from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.convolve import convolution
+from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
 
 if TYPE_CHECKING:
@@ -59,24 +58,6 @@ def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
 def gather_rows(rows: Tensor, index: Tensor, result: Tensor) -> None:
     """result[e] = rows[index[e]]; rows are contiguous."""
     torch.index_select(rows, 0, index, out=result)
-
-
-def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor) -> None:
-    """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
-    from tfngen.runtime.cpu import rows
-
-    if order.shape[0] != values.shape[0] or order.dtype != torch.int64 or row_pointers.dtype != torch.int64:
-        raise ValueError(
-            f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
-        )
-    columns, fault = math.prod(result.shape[1:]), array("q", [0])
-    arguments = [columns, order.shape[0], *(t.data_ptr() for t in (values, order, row_pointers, result))]
-    work = values.numel()
-    parallel_for(rows.SUM_ROWS[values.dtype], result.shape[0], work, (*arguments, fault.buffer_info()[0]))
-    if fault[0]:
-        raise ValueError(
-            f"row_pointers or order: beyond the {order.shape[0]} rows; let tfngen.Graph make them"
-        )
 
 
 def _row(tensor: Tensor) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from tfngen.forms import Writing
 from tfngen.runtime.cpu.vector import CONTRACT, MaskType, VectorType, splat
 
 
@@ -112,7 +113,7 @@ class Operations:
     store: Callable
     load_edges: Callable
     store_edges: Callable
-    stream: Callable
+    write: Callable
     bring: Callable
     fetch: Callable
     load_strided: Callable
@@ -188,26 +189,31 @@ def define_operations(kind: VectorType) -> Operations:
         return types.void(types.int64, types.int64, kind), codegen
 
     @intrinsic
-    def stream(typingctx, base, offset, value, mask, far):
-        """Like `store`; with `far` a whole line is written past the caches, as nobody will read it soon."""
+    def write(typingctx, base, offset, value, mask, writing):
+        """`store` or `add`, as `writing` (`tfngen.forms.Writing`) says; or, where a whole line is written,
+        past the caches, as nobody will read it soon."""
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = _vector_address(builder, *args[:2], vector)
-            bits = ir.IntType(vector.count)
-            whole = builder.icmp_unsigned("==", builder.bitcast(args[3], bits), bits(2**vector.count - 1))
-            number = builder.ptrtoint(pointer, ir.IntType(64))
-            aligned = builder.icmp_unsigned("==", builder.and_(number, number.type(63)), number.type(0))
-            far = builder.icmp_unsigned("!=", args[4], number.type(0))
-            with builder.if_else(builder.and_(far, builder.and_(whole, aligned))) as (line, part):
+            bits, number = ir.IntType(vector.count), builder.ptrtoint(pointer, ir.IntType(64))
+            is_whole = builder.icmp_unsigned("==", builder.bitcast(args[3], bits), bits(2**vector.count - 1))
+            is_aligned = builder.icmp_unsigned("==", builder.and_(number, number.type(63)), number.type(0))
+            is_line = builder.and_(is_whole, is_aligned)
+            far = builder.icmp_unsigned("==", args[4], number.type(Writing.PAST_CACHES))
+            adds = builder.icmp_unsigned("==", args[4], number.type(Writing.ADD))
+            with builder.if_else(builder.and_(far, is_line)) as (line, other):
                 with line:
                     written = builder.store(args[2], pointer, align=64)
                     one = builder.module.add_metadata([ir.IntType(32)(1)])
                     written.set_metadata("nontemporal", one)
-                with part:
-                    arguments = [args[2], pointer, _alignment(kind), args[3]]
-                    name = f"llvm.masked.store.{_suffix(vector)}.p0"
-                    _intrinsic(builder, name, ir.VoidType(), arguments)
+                with other, builder.if_else(adds) as (shared, own):
+                    with shared:
+                        _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
+                    with own:
+                        arguments = [args[2], pointer, _alignment(kind), args[3]]
+                        name = f"llvm.masked.store.{_suffix(vector)}.p0"
+                        _intrinsic(builder, name, ir.VoidType(), arguments)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type, types.int64), codegen

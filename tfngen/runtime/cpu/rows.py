@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from array import array
+
 import torch
 from numba import njit
+from torch import Tensor
 
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.index import load_index, store_index
 from tfngen.runtime.cpu.kernel import kernel
+from tfngen.runtime.cpu.threads import parallel_for
 
 LANES_32, active_32, zero_32 = float32.LANES, float32.active_lanes, float32.zero
 load_32, store_32 = float32.load, float32.store
@@ -57,3 +62,19 @@ def sum_rows_float64(first, last, columns, edges, values, order, row_pointers, r
 
 
 SUM_ROWS = {torch.float32: sum_rows_float32, torch.float64: sum_rows_float64}
+
+
+def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor) -> None:
+    """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
+    if order.shape[0] != values.shape[0] or order.dtype != torch.int64 or row_pointers.dtype != torch.int64:
+        raise ValueError(
+            f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
+        )
+    columns, fault = math.prod(result.shape[1:]), array("q", [0])
+    arguments = [columns, order.shape[0], *(t.data_ptr() for t in (values, order, row_pointers, result))]
+    work = values.numel()
+    parallel_for(SUM_ROWS[values.dtype], result.shape[0], work, (*arguments, fault.buffer_info()[0]))
+    if fault[0]:
+        raise ValueError(
+            f"row_pointers or order: beyond the {order.shape[0]} rows; let tfngen.Graph make them"
+        )

@@ -24,7 +24,6 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
-    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -33,6 +32,7 @@ from tfngen.runtime.cpu.float32 import (
     NEIGHBOR_ROWS,
     NODE_ROW,
     WEIGHT_ROWS,
+    WRITING,
     active_lanes,
     add,
     add_totals,
@@ -43,7 +43,7 @@ from tfngen.runtime.cpu.float32 import (
     load_index,
     load_indices,
     load_scalar,
-    stream,
+    write,
     zero,
 )
 
@@ -178,7 +178,7 @@ def d_weight(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -201,7 +201,7 @@ def d_weight(tile, call):
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -216,7 +216,7 @@ def d_input_weight(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -253,7 +253,7 @@ def d_input_weight(tile, call):
                 input_y = load(inputs, node_at + input_step, active)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -269,7 +269,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
@@ -312,7 +312,7 @@ def backward(tile, call):
                 d_input_z = weighted_filter_0 * grad_z
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = filter_0 * sum_grad_x_input_x
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_0,))
 
@@ -392,7 +392,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
@@ -448,6 +448,6 @@ def double_backward(tile, call):
                         input_tangent_x * grad_x + input_tangent_y * grad_y + input_tangent_z * grad_z
                     )
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_0,))

@@ -25,7 +25,6 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
-    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -34,6 +33,7 @@ from tfngen.runtime.cpu.float32 import (
     NEIGHBOR_ROWS,
     NODE_ROW,
     WEIGHT_ROWS,
+    WRITING,
     active_lanes,
     add,
     add_totals,
@@ -44,7 +44,7 @@ from tfngen.runtime.cpu.float32 import (
     load_index,
     load_indices,
     load_scalar,
-    stream,
+    write,
     zero,
 )
 
@@ -177,7 +177,7 @@ def d_weight(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     channels, filter_at, grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -200,7 +200,7 @@ def d_weight(tile, call):
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -215,7 +215,7 @@ def d_input_weight(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, _input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -248,7 +248,7 @@ def d_input_weight(tile, call):
                 add(d_inputs, node_at, d_input_0, active)
                 input_0 = load(inputs, node_at, active)
                 d_weight = input_0 * sum_filter_x
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -264,7 +264,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, _input_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
@@ -307,7 +307,7 @@ def backward(tile, call):
                 d_input_0 = weight * sum_filter_x_grad_x
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = input_0 * sum_filter_x_grad_x
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
 
@@ -383,7 +383,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, _input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
@@ -428,7 +428,7 @@ def double_backward(tile, call):
                 input_0 = load(inputs, node_at, active)
                 input_tangent_0 = load(input_tangents, node_at, active)
                 d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
                 d_filter_x += change_of_weighted_input_0 * grad_x
                 d_filter_y += change_of_weighted_input_0 * grad_y

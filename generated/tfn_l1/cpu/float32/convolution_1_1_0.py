@@ -26,7 +26,6 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
-    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -35,6 +34,7 @@ from tfngen.runtime.cpu.float32 import (
     NEIGHBOR_ROWS,
     NODE_ROW,
     WEIGHT_ROWS,
+    WRITING,
     active_lanes,
     add,
     add_totals,
@@ -48,7 +48,7 @@ from tfngen.runtime.cpu.float32 import (
     load_indices,
     load_scalar,
     store_edges,
-    stream,
+    write,
     zero,
 )
 
@@ -214,7 +214,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     channels, filter_at, _grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
@@ -246,7 +246,7 @@ def d_weight(tile, call):
                 coupling_z_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = grad_0 * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -262,7 +262,7 @@ def d_input_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -308,7 +308,7 @@ def d_input_weight(tile, call):
                 input_y = load(inputs, node_at + input_step, active)
                 input_z = load(inputs, node_at + 2 * input_step, active)
                 d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -325,7 +325,7 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
@@ -377,7 +377,7 @@ def backward(tile, call):
                 d_input_z = coupling_0_z * weighted_grad_0
                 add(d_inputs, node_at + 2 * input_step, d_input_z, active)
                 d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             # The coefficients, once, on what was summed over channels.
             d_filter_x = SQRT_1_3 * sum_x
             d_filter_y = SQRT_1_3 * sum_y
@@ -480,7 +480,7 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
@@ -557,7 +557,7 @@ def double_backward(tile, call):
                     + coupling_tangent_0_y * input_y + coupling_0_y * input_tangent_y
                     + coupling_tangent_0_z * input_z + coupling_0_z * input_tangent_z
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             # The coefficients, once, on what was summed over channels.
             d_filter_x = SQRT_1_3 * sum_x
             d_filter_y = SQRT_1_3 * sum_y

@@ -26,7 +26,6 @@ from tfngen.runtime.cpu.float32 import (
     EDGE_ROWS,
     EDGE_STRIDE,
     EDGES,
-    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -35,6 +34,7 @@ from tfngen.runtime.cpu.float32 import (
     NEIGHBOR_ROWS,
     NODE_ROW,
     WEIGHT_ROWS,
+    WRITING,
     active_lanes,
     add,
     add_totals,
@@ -48,7 +48,7 @@ from tfngen.runtime.cpu.float32 import (
     load_indices,
     load_scalar,
     store_edges,
-    stream,
+    write,
     zero,
 )
 
@@ -221,7 +221,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
@@ -261,7 +261,7 @@ def d_weight(tile, call):
                     + coupling_x_z * (input_z * grad_x - input_x * grad_z)
                     + coupling_x_y * (input_x * grad_y - input_y * grad_x)
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -277,7 +277,7 @@ def d_input_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -331,7 +331,7 @@ def d_input_weight(tile, call):
                 d_weight = (
                     input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -348,7 +348,7 @@ def backward(tile, call):
     filters = load_index(tile, FILTERS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
@@ -408,7 +408,7 @@ def backward(tile, call):
                 d_weight = (
                     coupling_z_y * sum_input_y - coupling_z_x * sum_input_x + coupling_y_x * sum_input_x_2
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             # The coefficients, once, on what was summed over channels.
             d_filter_x = SQRT_1_2 * sum_x
             d_filter_y = -SQRT_1_2 * sum_y
@@ -524,7 +524,7 @@ def double_backward(tile, call):
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
     couplings = load_index(tile, COUPLINGS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, grad_step, input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
@@ -605,7 +605,7 @@ def double_backward(tile, call):
                     - input_z * sum_coupling_tangent_z_y_2 - input_tangent_z * sum_coupling_z_y_2
                     - input_x * sum_coupling_tangent_z_x - input_tangent_x * sum_coupling_z_x
                 )
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
                 d_input_y = weight * sum_coupling_tangent_z_y + weight_tangent * sum_coupling_z_y
                 add(d_inputs, node_at + input_step, d_input_y, active)
                 d_input_z = -(weight * sum_coupling_tangent_z_y_2) - weight_tangent * sum_coupling_z_y_2

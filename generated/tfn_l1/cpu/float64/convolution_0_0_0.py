@@ -24,7 +24,6 @@ from tfngen.runtime.cpu.float64 import (
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
-    FAR,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
@@ -33,6 +32,7 @@ from tfngen.runtime.cpu.float64 import (
     NEIGHBOR_ROWS,
     NODE_ROW,
     WEIGHT_ROWS,
+    WRITING,
     active_lanes,
     add,
     add_totals,
@@ -43,7 +43,7 @@ from tfngen.runtime.cpu.float64 import (
     load_index,
     load_indices,
     load_scalar,
-    stream,
+    write,
     zero,
 )
 
@@ -154,7 +154,7 @@ def d_weight(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     channels, filter_at, _grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
@@ -171,7 +171,7 @@ def d_weight(tile, call):
                 input_0 = load(inputs, node_at, active)
                 grad_0 = load(grads, neighbor_at, active)
                 d_weight = filter_0 * input_0 * grad_0
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -186,7 +186,7 @@ def d_input_weight(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
         grads, d_inputs, d_weights,
@@ -213,7 +213,7 @@ def d_input_weight(tile, call):
                 add(d_inputs, node_at, d_input_0, active)
                 input_0 = load(inputs, node_at, active)
                 d_weight = input_0 * filter_0_grad_0
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
 
 
 @kernel
@@ -229,7 +229,7 @@ def backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
@@ -258,7 +258,7 @@ def backward(tile, call):
                 d_input_0 = filter_0 * weight * grad_0
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = filter_0 * grad_0_input_0
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_0,))
 
@@ -320,7 +320,7 @@ def double_backward(tile, call):
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    far = load_index(tile, FAR)
+    writing = load_index(tile, WRITING)
     (
         channels, filter_at, _grad_step, _input_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
@@ -353,6 +353,6 @@ def double_backward(tile, call):
                 d_input_0 = grad_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
                 add(d_inputs, node_at, d_input_0, active)
                 d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
-                stream(d_weights, edge_at, d_weight, active, far)
+                write(d_weights, edge_at, d_weight, active, writing)
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_0,))
