@@ -50,8 +50,12 @@ class Form:
 
     @property
     def node(self) -> str:
-        """The end of the edges whose nodes it goes through: ``target`` or ``source``."""
-        return "target" if self.by == ("grad",) else "source"
+        """The end of the edges whose nodes it goes through: ``target`` or ``source``.
+
+        Sums over sources need theirs. Nothing else does, and then a target's gradient, which has all paths'
+        results in it, is read once for all its edges.
+        """
+        return "source" if "input" in self.by else "target"
 
     @property
     def held(self) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    channels, _filter_at, grad_step, _input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
+    channels, _filter_at, _input_step, grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -151,17 +151,15 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                input_0 = load(inputs, node_at, active)
+                bring(inputs, coming_at)
+                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
-                grad_x = load(grads, neighbor_at, active)
+                grad_x = load(grads, node_at, active)
                 d_filter_x += weighted_input_0 * grad_x
-                grad_y = load(grads, neighbor_at + grad_step, active)
+                grad_y = load(grads, node_at + grad_step, active)
                 d_filter_y += weighted_input_0 * grad_y
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                grad_z = load(grads, node_at + 2 * grad_step, active)
                 d_filter_z += weighted_input_0 * grad_z
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
@@ -178,7 +176,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
-    channels, filter_at, grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, _input_step, grad_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -189,16 +187,14 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                input_0 = load(inputs, node_at, active)
+                bring(inputs, coming_at)
+                input_0 = load(inputs, neighbor_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
-                grad_x = load(grads, neighbor_at, active)
+                grad_x = load(grads, node_at, active)
                 filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                grad_y = load(grads, neighbor_at + grad_step, active)
+                grad_y = load(grads, node_at + grad_step, active)
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                grad_z = load(grads, node_at + 2 * grad_step, active)
                 d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
                 write(d_weights, edge_at, d_weight, active, writing)
 

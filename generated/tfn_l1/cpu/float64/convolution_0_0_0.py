@@ -121,7 +121,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    channels, _filter_at, _grad_step, _input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
+    channels, _filter_at, _input_step, _grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -135,10 +135,10 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                input_0 = load(inputs, node_at, active)
+                bring(inputs, coming_at)
+                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                grad_0 = load(grads, neighbor_at, active)
+                grad_0 = load(grads, node_at, active)
                 d_filter_0 += input_0 * weight * grad_0
             d_filter_at = load_index(d_filter_rows, edge)
             add_totals(d_filters, d_filter_at, (d_filter_0,))
@@ -155,7 +155,7 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
-    channels, filter_at, _grad_step, _input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, _input_step, _grad_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -166,10 +166,10 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
+                bring(inputs, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
-                input_0 = load(inputs, node_at, active)
-                grad_0 = load(grads, neighbor_at, active)
+                input_0 = load(inputs, neighbor_at, active)
+                grad_0 = load(grads, node_at, active)
                 d_weight = filter_0 * input_0 * grad_0
                 write(d_weights, edge_at, d_weight, active, writing)
 

@@ -168,7 +168,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    channels, _filter_at, _grad_step, input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
+    channels, _filter_at, input_step, _grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -184,15 +184,17 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                grad_0 = load(grads, neighbor_at, active)
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
+                grad_0 = load(grads, node_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
-                input_x = load(inputs, node_at, active)
+                input_x = load(inputs, neighbor_at, active)
                 sum_x += input_x * weighted_grad_0
-                input_y = load(inputs, node_at + input_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
                 sum_y += input_y * weighted_grad_0
-                input_z = load(inputs, node_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 sum_z += input_z * weighted_grad_0
             # The coefficients, once, on what was summed over channels.
             d_filter_x = SQRT_1_3 * sum_x
@@ -215,7 +217,7 @@ def d_weight(tile, call):
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
     writing = load_index(tile, WRITING)
-    channels, filter_at, _grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, input_step, _grad_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -237,14 +239,16 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                grad_0 = load(grads, neighbor_at, active)
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
+                grad_0 = load(grads, node_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
-                input_x = load(inputs, node_at, active)
+                input_x = load(inputs, neighbor_at, active)
                 coupling_y_0 = load_scalar(couplings, edge + EDGE_STRIDE)
-                input_y = load(inputs, node_at + input_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
                 coupling_z_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
-                input_z = load(inputs, node_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 d_weight = grad_0 * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
                 write(d_weights, edge_at, d_weight, active, writing)
 

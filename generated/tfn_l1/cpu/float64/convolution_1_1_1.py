@@ -172,7 +172,7 @@ def d_filter(tile, call):
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
     d_filter_rows = load_index(tile, D_FILTER_ROWS)
-    channels, _filter_at, grad_step, input_step, inputs, weights, grads, d_filters = load_indices(call, 8)
+    channels, _filter_at, input_step, grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -188,17 +188,17 @@ def d_filter(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
                 weight = load(weights, weight_at, active)
-                input_y = load(inputs, node_at + input_step, active)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                input_z = load(inputs, node_at + 2 * input_step, active)
-                grad_y = load(grads, neighbor_at + grad_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                grad_z = load(grads, node_at + 2 * grad_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                grad_y = load(grads, node_at + grad_step, active)
                 sum_x += weight * (input_y * grad_z - input_z * grad_y)
-                input_x = load(inputs, node_at, active)
-                grad_x = load(grads, neighbor_at, active)
+                input_x = load(inputs, neighbor_at, active)
+                grad_x = load(grads, node_at, active)
                 sum_y += weight * (input_x * grad_z - input_z * grad_x)
                 sum_z += weight * (input_x * grad_y - input_y * grad_x)
             # The coefficients, once, on what was summed over channels.
@@ -222,7 +222,7 @@ def d_weight(tile, call):
     filters = load_index(tile, FILTERS)
     couplings = load_index(tile, COUPLINGS)
     writing = load_index(tile, WRITING)
-    channels, filter_at, grad_step, input_step, inputs, grads, d_weights = load_indices(call, 7)
+    channels, filter_at, input_step, grad_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
         filter_x = load_edges(filters, filter_at + edge)
@@ -244,17 +244,17 @@ def d_weight(tile, call):
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
                 coupling_y_z = load_scalar(couplings, edge)
-                input_y = load(inputs, node_at + input_step, active)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                input_z = load(inputs, node_at + 2 * input_step, active)
-                grad_y = load(grads, neighbor_at + grad_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                grad_z = load(grads, node_at + 2 * grad_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                grad_y = load(grads, node_at + grad_step, active)
                 coupling_x_z = load_scalar(couplings, edge + EDGE_STRIDE)
-                input_x = load(inputs, node_at, active)
-                grad_x = load(grads, neighbor_at, active)
+                input_x = load(inputs, neighbor_at, active)
+                grad_x = load(grads, node_at, active)
                 coupling_x_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 d_weight = (
                     coupling_y_z * (input_y * grad_z - input_z * grad_y)
