@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tfngen.cache import load
     from tfngen.irreps import Irrep, Irreps, Path
+    from tfngen.runtime.cpu.memory import release_memory
     from tfngen.runtime.features import Features
     from tfngen.runtime.graph import Graph
 
-__all__ = ["Features", "Graph", "Irrep", "Irreps", "Path", "load"]
+__all__ = ["Features", "Graph", "Irrep", "Irreps", "Path", "load", "release_memory"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "Irreps": "tfngen.irreps",
     "Path": "tfngen.irreps",
     "load": "tfngen.cache",
+    "release_memory": "tfngen.runtime.cpu.memory",
 }
 
 

@@ -137,6 +137,8 @@ def peak_memory(run: Callable[[], Any]) -> int | None:
     try:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
+        if memory := sys.modules.get("tfngen.runtime.cpu.memory"):
+            memory.release_memory()
         Path("/proc/self/clear_refs").write_text("5")
         before = _status("VmRSS")
         run()

@@ -8,7 +8,8 @@ import torch
 
 
 def backend(device: torch.device) -> ModuleType:
-    """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows` and `sum_rows`.
+    """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`, and
+    `empty` for their results.
 
     Raises:
         ValueError: there are no kernels for such a device.

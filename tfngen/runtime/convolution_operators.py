@@ -36,15 +36,12 @@ def convolve(
     return call(f"convolution_{name}", package, plan, *operands, *graph)
 
 
-def _convolution_results(form: Form, plan: Sequence[int], like: Tensor, edges: Edges) -> dict[str, Tensor]:
-    """Empty tensors for what `form` returns, of the dtype of `like`."""
+def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> dict[str, tuple[int, int]]:
+    """Those of what `form` returns."""
     widths = dict(zip(Widths._fields, plan, strict=False))
     nodes = edges.num_nodes
     rows = {"filter": edges.count, "input": nodes, "weight": edges.weight_rows, "grad": nodes}
-    return {
-        name: like.new_empty(rows[slot], widths[slot])
-        for slot, name in zip(form.by, form.results, strict=True)
-    }
+    return {name: (rows[slot], widths[slot]) for slot, name in zip(form.by, form.results, strict=True)}
 
 
 def _run_convolution(
@@ -52,14 +49,14 @@ def _run_convolution(
 ) -> list[Tensor]:
     """Compute what `form` returns."""
     edges = check_convolution(plan, operands, graph)
-    results = _convolution_results(form, plan, next(iter(operands.values())), edges)
+    run, like = backend(edges.sources.device), next(iter(operands.values()))
+    results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges).items()}
     laid_out = {
         name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
         for name, tensor in operands.items()
     }
     if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
         laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
-    run = backend(edges.sources.device)
     run.convolution(package, form, tuple(plan), laid_out, edges, results)
     return list(results.values())
 
@@ -79,7 +76,7 @@ def _register_convolution(
     def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
         edges = Edges.of(tensors[count:])
         return _as_output(
-            [t for f in forms for t in _convolution_results(f, plan, tensors[0], edges).values()]
+            [tensors[0].new_empty(shape) for f in forms for shape in _shapes(f, plan, edges).values()]
         )
 
     def implementation(package: str, plan: Sequence[int], *tensors: Any) -> Any:

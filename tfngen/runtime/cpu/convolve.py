@@ -14,7 +14,7 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
-from tfngen.runtime.cpu.pages import prefer_large_pages
+from tfngen.runtime.cpu.memory import empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for, parts_of, threads_for
 from tfngen.runtime.plan import decode
@@ -52,8 +52,6 @@ def convolution(
         for result in results.values():
             result.zero_()
         return
-    for result in results.values():
-        prefer_large_pages(result)
     if edges.by_weight is None or "d_weight" not in results:
         _run(launch, named, edges)
         return
@@ -63,7 +61,7 @@ def convolution(
         order = torch.arange(copies * rows).view(copies, rows).t().flatten()
         pointers = torch.arange(0, (rows + 1) * copies, copies)
     else:
-        named["d_weight"] = shared.new_empty(edges.count, shared.shape[1])
+        named["d_weight"] = empty(shared, edges.count, shared.shape[1])
         order, pointers = edges.by_weight
     _run(launch, named, edges, copies)
     sum_rows(named["d_weight"], order, pointers, shared)

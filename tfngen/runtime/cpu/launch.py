@@ -11,6 +11,7 @@ from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.convolve import convolution
+from tfngen.runtime.cpu.memory import empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["convolution", "gather_rows", "harmonics", "path", "sum_rows"]
+__all__ = ["convolution", "empty", "gather_rows", "harmonics", "path", "sum_rows"]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 
