@@ -22,7 +22,7 @@ from tests.ir.kernels import (
 )
 from tfngen.ir.cost import cost, live_values
 from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term, product
-from tfngen.ir.passes import PASSES, STRATEGIES, optimise
+from tfngen.ir.passes import PASSES, STRATEGIES, collect_weighted_inputs, optimise
 from tfngen.ir.passes.alias import merge_equal_values
 from tfngen.ir.passes.factor import factor
 from tfngen.ir.passes.hoist import hoist, hoist_few_sums
@@ -408,3 +408,13 @@ def test_scheduling_uses_a_value_before_it_makes_the_next():
     ordered = schedule(plain)
     assert ordered.body == tuple(each for pair in zip(squares, results, strict=True) for each in pair)
     assert (live_values(plain.body), live_values(ordered.body)) == (5, 3)
+
+
+def test_collecting_leaves_bare_symbols_that_nothing_multiplies():
+    """w + w takes no product; w · (1 + 1) would."""
+    twice = kernel(Statement("out", Sum((Term(ONE, ("weight",)), Term(-ONE, ("weight",))))))
+    assert collect_weighted_inputs(twice) == twice
+    mixed = collect_weighted_inputs(
+        kernel(Statement("out", Sum((Term(ONE, ("weight",)), Term(ONE, ("weight", "a"))))))
+    )
+    assert mixed.body[0].value == product("weight", Sum((Term(ONE), Term(ONE, ("a",)))))

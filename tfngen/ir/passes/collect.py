@@ -35,8 +35,8 @@ def collect(*operands: str) -> Callable[[Kernel], Kernel]:
 
 
 def _pulled_out(symbol: str | None, terms: list[Term]) -> list[Term]:
-    """`terms` as one bracket behind `symbol`, where all have that factor and there are several."""
-    if symbol is None or len(terms) == 1:
+    """`terms` as one bracket behind `symbol`, where all have that factor and one of several multiplies by it."""
+    if symbol is None or len(terms) == 1 or all(abs(term) == Term(ONE, (symbol,)) for term in terms):
         return terms
     inside = []
     for term in terms:
