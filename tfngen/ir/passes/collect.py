@@ -35,7 +35,7 @@ def collect(*operands: str) -> Callable[[Kernel], Kernel]:
 
 
 def _pulled_out(symbol: str | None, terms: list[Term]) -> list[Term]:
-    """`terms` as one bracket behind `symbol`, where all have that factor and one of several multiplies by it."""
+    """`terms` as one bracket behind `symbol`, where all have that factor and one of several has others."""
     if symbol is None or len(terms) == 1 or all(abs(term) == Term(ONE, (symbol,)) for term in terms):
         return terms
     inside = []
