@@ -237,6 +237,21 @@ def test_derivatives_of_weights_all_edges_share_take_no_row_per_edge(tfn_l2, mon
     assert seen == [0, convolve.COPIES]
 
 
+def test_another_default_device_is_not_asked(tfn_l2):
+    """Tables of the graph's own are made where the graph is."""
+    convolution, graph, y, features, weights = case(tfn_l2, "every path", nodes=60, edges=3000)
+    shared = weights[0].clone().requires_grad_()
+
+    def gradient():
+        out = tensors(convolution(graph, y, features, shared))
+        return torch.autograd.grad(out, shared, [torch.ones_like(t) for t in out])[0]
+
+    wanted = gradient()
+    with torch.device("meta"):
+        found = gradient()
+    assert torch.equal(found, wanted)
+
+
 def test_threads_share_edges_and_not_nodes():
     """One node with most of the edges: the parts follow the row pointers."""
     from tfngen.runtime.cpu.threads import parts_of

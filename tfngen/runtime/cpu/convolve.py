@@ -58,8 +58,8 @@ def convolution(
     shared, rows = results["d_weight"], edges.weight_rows
     if copies := _copies(edges):
         named["d_weight"] = shared.new_zeros(copies * rows, shared.shape[1])
-        order = torch.arange(copies * rows).view(copies, rows).t().flatten()
-        pointers = torch.arange(0, (rows + 1) * copies, copies)
+        order = torch.arange(copies * rows, device=shared.device).view(copies, rows).t().flatten()
+        pointers = torch.arange(0, (rows + 1) * copies, copies, device=shared.device)
     else:
         named["d_weight"] = empty(shared, edges.count, shared.shape[1])
         order, pointers = edges.by_weight

@@ -189,8 +189,8 @@ def _lay_out(job, tile, part, node, after, begin, end):
             store_index(rows, at, own * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)
-            store_index(d_filter_rows, at, edge * components)
             if d_filters:
+                store_index(d_filter_rows, at, edge * components)
                 clear(d_filters + edge * components * size, components * size)
     return 0
 

@@ -3,7 +3,7 @@
 A new result of a hundred megabytes is memory that nobody has touched: the operating system finds and clears a
 page at the first write to each, which can take as long as all that is computed into it (docs/performance.md).
 So what large results leave behind when nobody refers to them any more is kept for the next ones, as torch
-does on a GPU. It is never more than was in use at once, and goes back when it is not asked for any more.
+does on a GPU. A piece that `PATIENCE` large results had no use for goes back to the operating system.
 """
 
 from __future__ import annotations

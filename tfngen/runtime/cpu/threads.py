@@ -77,5 +77,5 @@ def parts_of(row_pointers: torch.Tensor, count: int) -> list[int]:
     if count == 1:
         return [0, rows]
     edges = int(row_pointers[-1])
-    shares = torch.tensor([edges * part // count for part in range(1, count)], dtype=torch.int64)
+    shares = row_pointers.new_tensor([edges * part // count for part in range(1, count)])
     return [0, *torch.searchsorted(row_pointers, shares).tolist(), rows]
