@@ -55,7 +55,7 @@ def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     if job["kind"] == "harmonics":
         from tfngen.bench import harmonics_problem
 
-        kernels = _kernels(job["package"], job["lmax"])
+        kernels = _harmonics_kernels(job["package"], job["lmax"])
         return module.harmonics(harmonics_problem.draw(job["lmax"], job["points"], kernels), False), {}
     from tfngen.bench import problem
     from tfngen.bench.workloads import Workload
@@ -69,6 +69,16 @@ def _kernels(package: str | None, lmax: int) -> Any:
     import tfngen
 
     return tfngen.load(lmax) if package is None else tfngen.load(path=package)
+
+
+def _harmonics_kernels(package: str | None, lmax: int) -> Any:
+    """Of scalars only the paths (l, 0, l) exist: a package of all degrees that takes seconds to build."""
+    import tfngen
+
+    if package is not None:
+        return tfngen.load(path=package)
+    degrees = "+".join(f"{l}e" for l in range(lmax + 1))
+    return tfngen.load(irreps_in="0e", irreps_filter=degrees, irreps_out=degrees)
 
 
 def _answer(replies: TextIO, action: Callable[[], tuple[Any, dict[str, Any]]]) -> Any:

@@ -14,7 +14,7 @@ Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
 _CALL = re.compile(
-    r"\b((?:add|load|store)(?:_scalar|_strided|_edges|_index|_rows|_totals)?|write|bring|fetch|total|zero)\("
+    r"\b((?:add|load|store)(?:_scalar|_edges|_index|_rows|_totals)?|write|bring|fetch|total|zero)\("
 )
 
 
@@ -81,8 +81,9 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
 def point_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     """The body of a kernel that has a point in every lane, and reads and writes it component by component."""
     loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
+    rows = _Rows(frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols()))
     body = interleaved(
-        kernel.body, kernel.edge_symbols, loaded, list(kernel.outputs), printer, 8, _load_point, _Rows().store
+        kernel.body, kernel.edge_symbols, loaded, list(kernel.outputs), printer, 8, rows.load, rows.store
     )
     return Blocks("", indented(body, 8), "")
 
@@ -110,7 +111,7 @@ def interleaved(
     for statement in statements:
         for symbol in dict.fromkeys(statement.value.symbols()):
             if symbol in loads:
-                lines.append(load(*loads.pop(symbol), symbol))
+                lines += filter(None, [load(*loads.pop(symbol), symbol)])
         lines.append(printer.statement(statement, indent).lstrip())
         is_uniform = bool(statement.value.terms) and uniform.issuperset(statement.value.symbols())
         if is_uniform and statement.name not in stores:
@@ -131,41 +132,51 @@ def _store_row(operand: Operand, index: int, symbol: str) -> str:
     return f"store(results, {_at('result', index, step)}, {symbol}, active)"
 
 
-def _load_point(operand: Operand, index: int, symbol: str) -> str:
-    width = len(operand.symbols)
-    return f"{symbol} = load_strided({operand.array}, {_at_point(width, index)}, {width}, active)"
-
-
 class _Rows:
-    """Components of results that wait for their neighbours, to be written side by side."""
+    """Components of points, read and written side by side: as many as the longest vector has lanes."""
 
     WIDTH = 16
-    """Components written at once: as many as the longest vector has lanes."""
 
-    def __init__(self) -> None:
+    def __init__(self, used: Collection[str]) -> None:
+        self.used = used
+        self.loaded: set[tuple[str, int]] = set()
         self.ready: Counter[tuple[str, int]] = Counter()
+
+    def load(self, operand: Operand, index: int, symbol: str) -> str:
+        """The call that reads a component with its neighbours; nothing once it has been read."""
+        start, names = self._chunk(operand, index)
+        if (operand.array, start) in self.loaded:
+            return ""
+        self.loaded.add((operand.array, start))
+        width = len(operand.symbols)
+        targets = tuple(name if name in self.used else "_" for name in names)
+        value = f"load_rows({operand.array}, {_at_point(width, start)}, {width}, {len(names)}, active)"
+        return with_all("", targets, f" = {value}", indent=8, parentheses=len(targets) == 1)
 
     def store(self, operand: Operand, index: int, symbol: str) -> str:
         """The call that writes the components, once all of them exist; nothing before."""
-        width = len(operand.symbols)
-        start = index // self.WIDTH * self.WIDTH
-        names = operand.symbols[start : start + self.WIDTH]
+        start, names = self._chunk(operand, index)
         self.ready[operand.array, start] += 1
         if self.ready[operand.array, start] < len(names):
             return ""
-        return call_with_all(
-            f"store_rows({operand.array}, {_at_point(width, start)}, {width}, ", names, ", active)", indent=8
-        )
+        width = len(operand.symbols)
+        before = f"store_rows({operand.array}, {_at_point(width, start)}, {width}, "
+        return with_all(before, names, ", active)", indent=8)
+
+    def _chunk(self, operand: Operand, index: int) -> tuple[int, tuple[str, ...]]:
+        start = index // self.WIDTH * self.WIDTH
+        return start, operand.symbols[start : start + self.WIDTH]
 
 
-def call_with_all(before: str, names: tuple[str, ...], after: str, indent: int) -> str:
-    """A call with the tuple of all `names` among its arguments; five to a line where one is too short."""
-    line = f"{before}({', '.join(names)}{',' * (len(names) == 1)}){after}"
+def with_all(before: str, names: tuple[str, ...], after: str, indent: int, parentheses: bool = True) -> str:
+    """A line with the tuple of all `names` in it; five to a line where one is too short."""
+    listed = f"{', '.join(names)}{',' * (len(names) == 1)}"
+    line = f"{before}({listed}){after}" if parentheses else f"{before}{listed}{after}"
     if len(line) + indent <= MAX_LINE:
         return line
     margin = " " * indent
-    listed = "".join(f"\n{margin}    {', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
-    return f"{before}({listed}\n{margin}){after}"
+    rows = "".join(f"\n{margin}    {', '.join(names[at : at + 5])}," for at in range(0, len(names), 5))
+    return f"{before}({rows}\n{margin}){after}"
 
 
 def _at(name: str, index: int, step: str | None = None) -> str:

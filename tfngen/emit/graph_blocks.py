@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-from tfngen.emit.blocks import call_with_all, indented, interleaved
+from tfngen.emit.blocks import indented, interleaved, with_all
 from tfngen.emit.printer import Printer
 from tfngen.forms import FORM, TANGENT, Form, Tile
 from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
@@ -96,9 +96,7 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     for operand in kernel.outputs:
         if operand.scope is Scope.EDGE:
             finish.append("d_filter_at = load_index(d_filter_rows, edge)")
-            finish.append(
-                call_with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE)
-            )
+            finish.append(with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE))
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
     rows = [*_rows(form), "node_at = node * node_row + channel", *_coming(kernel, form, places)]
     return GraphBlocks(

@@ -177,7 +177,7 @@ def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
             "count": (plan.lmax + 1) ** 2,
             "operation_table": _operation_table(plan.kernels, unit="per point"),
             "provenance": provenance(spec),
-            "imports": sorted({*imports, "load_strided", "reciprocal_norm"}),
+            "imports": sorted({*imports, "load_rows", "reciprocal_norm"}),
             "constants": [_definition(constant) for constant in printer.constants],
             "kernels": [
                 {

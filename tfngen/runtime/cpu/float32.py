@@ -36,8 +36,8 @@ __all__ = [
     "load_edges",
     "load_index",
     "load_indices",
+    "load_rows",
     "load_scalar",
-    "load_strided",
     "reciprocal_norm",
     "store",
     "store_edges",
@@ -57,7 +57,7 @@ load, store = _operations.load, _operations.store
 load_edges, store_edges = _operations.load_edges, _operations.store_edges
 write = _operations.write
 bring, fetch = _operations.bring, _operations.fetch
-load_strided = _operations.load_strided
+load_rows = _operations.load_rows
 store_rows = _operations.store_rows
 load_scalar, store_scalar = _operations.load_scalar, _operations.store_scalar
 zero, total = _operations.zero, _operations.total

@@ -91,15 +91,111 @@ def _alignment(kind: VectorType) -> ir.Constant:
     return ir.Constant(ir.IntType(32), kind.element.bitwidth // 8)
 
 
-def _strided(builder: ir.IRBuilder, base, offset, stride, vector: ir.VectorType) -> ir.Value:
-    """The addresses offset, offset + stride, offset + 2 stride, … as a vector of pointers."""
-    integers = ir.VectorType(ir.IntType(64), vector.count)
-    steps = builder.mul(splat(builder, stride, integers), ir.Constant(integers, list(range(vector.count))))
-    elements = builder.add(splat(builder, offset, integers), steps)
-    size = 4 if isinstance(vector.element, ir.FloatType) else 8
-    bytes_ = builder.mul(elements, ir.Constant(integers, [size] * vector.count))
-    addresses = builder.add(splat(builder, base, integers), bytes_)
-    return builder.inttoptr(addresses, ir.VectorType(vector.element.as_pointer(), vector.count))
+DENSE = 4
+"""Rows of up to so many numbers, with nothing between them, are read and written end to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of `width` numbers that begin `offset`, `offset + stride`, … elements after address `base`,
+    one for each lane in `mask`."""
+
+    builder: ir.IRBuilder
+    base: ir.Value
+    offset: ir.Value
+    stride: int
+    width: int
+    mask: ir.Value
+    vector: ir.VectorType
+
+    @property
+    def lanes(self) -> int:
+        return int(self.vector.count)
+
+    @property
+    def is_dense(self) -> bool:
+        return self.stride == self.width <= DENSE
+
+    def read(self, alignment: ir.Constant) -> list[ir.Value]:
+        """A vector for each of the `width` numbers, a row in each lane."""
+        name = f"llvm.masked.load.{_suffix(self.vector)}.p0"
+        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
+        read = [
+            [
+                _intrinsic(self.builder, name, self.vector, [pointer, alignment, which, zeros])
+                for pointer, which in places
+            ]
+            for places in self._places()
+        ]
+        if self.is_dense:
+            return _picked(self.builder, read[0], lambda at, lane: self.width * lane + at)
+        turned = [vector for rows in read for vector in _transposed(self.builder, rows, self.vector)]
+        return turned[: self.width]
+
+    def write(self, values: list[ir.Value], alignment: ir.Constant) -> None:
+        """The inverse of `read`."""
+        if self.is_dense:
+            rows = [_picked(self.builder, values, self._dense_source)]
+        else:
+            chunks = [values[start : start + self.lanes] for start in range(0, self.width, self.lanes)]
+            rows = [_transposed(self.builder, chunk, self.vector) for chunk in chunks]
+        name = f"llvm.masked.store.{_suffix(self.vector)}.p0"
+        for chunk, places in zip(rows, self._places(), strict=True):
+            for row, (pointer, which) in zip(chunk, places, strict=True):
+                _intrinsic(self.builder, name, ir.VoidType(), [row, pointer, alignment, which])
+
+    def _dense_source(self, at: int, lane: int) -> int:
+        row, component = divmod(self.lanes * at + lane, self.width)
+        return component * self.lanes + row
+
+    def _places(self) -> list[list[tuple[ir.Value, ir.Value]]]:
+        """Pointers to whole vectors in memory, with the masks of what is wanted of them: a list for rows that
+        are dense, end to end; else one for each vector that a row is long, row after row."""
+        if self.is_dense:
+            index = ir.VectorType(ir.IntType(32), self.lanes)
+            dense = []
+            for at in range(self.width):
+                rows = ir.Constant(
+                    index, [(self.lanes * at + lane) // self.width for lane in range(self.lanes)]
+                )
+                which = self.builder.shuffle_vector(self.mask, self.mask, rows)
+                dense.append((self._pointer(self.lanes * at), which))
+            return [dense]
+        bits = ir.VectorType(ir.IntType(1), self.lanes)
+        found = []
+        for start in range(0, self.width, self.lanes):
+            within = ir.Constant(bits, [start + at < self.width for at in range(self.lanes)])
+            places = []
+            for lane in range(self.lanes):
+                active = self.builder.extract_element(self.mask, ir.Constant(ir.IntType(32), lane))
+                which = self.builder.and_(within, splat(self.builder, active, bits))
+                places.append((self._pointer(self.stride * lane + start), which))
+            found.append(places)
+        return found
+
+    def _pointer(self, number: int) -> ir.Value:
+        place = self.builder.add(self.offset, ir.Constant(ir.IntType(64), number))
+        return _vector_address(self.builder, self.base, place, self.vector)
+
+
+def _picked(
+    builder: ir.IRBuilder, vectors: list[ir.Value], source: Callable[[int, int], int]
+) -> list[ir.Value]:
+    """As many vectors again: lane k of the one at c is number source(c, k) of the given ones, end to end."""
+    kind = vectors[0].type
+    index = ir.VectorType(ir.IntType(32), kind.count)
+    results = []
+    for at in range(len(vectors)):
+        numbers = [divmod(source(at, lane), kind.count) for lane in range(kind.count)]
+        result = ir.Constant(kind, ir.Undefined)
+        for given, vector in enumerate(vectors):
+            lanes = [
+                kind.count + number if which == given else lane
+                for lane, (which, number) in enumerate(numbers)
+            ]
+            result = builder.shuffle_vector(result, vector, ir.Constant(index, lanes))
+        results.append(result)
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +212,7 @@ class Operations:
     write: Callable
     bring: Callable
     fetch: Callable
-    load_strided: Callable
+    load_rows: Callable
     store_rows: Callable
     load_scalar: Callable
     store_scalar: Callable
@@ -265,41 +361,36 @@ def define_operations(kind: VectorType) -> Operations:
 
         return types.void(types.int64, types.int64, values), codegen
 
-    @intrinsic
-    def load_strided(typingctx, base, offset, stride, mask):
-        """Lane k from `offset + k · stride` elements after address `base`; inactive lanes read as zero."""
+    @intrinsic(prefer_literal=True)
+    def load_rows(typingctx, base, offset, stride, width, mask):
+        """`width` vectors: lane k of them is the row from `offset + k · stride` elements after address `base`
+        on; inactive lanes read as zero. `stride` and `width` are written out."""
+        if not isinstance(stride, types.IntegerLiteral) or not isinstance(width, types.IntegerLiteral):
+            return None
+        step, count = stride.literal_value, width.literal_value
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointers = _strided(builder, *args[:3], vector)
-            zeros = ir.Constant(vector, [0.0] * vector.count)
-            name = f"llvm.masked.gather.{_suffix(vector)}.v{vector.count}p0"
-            return _intrinsic(builder, name, vector, [pointers, _alignment(kind), args[3], zeros])
+            rows = _Rows(builder, *args[:2], step, count, args[4], vector)
+            return cgutils.pack_array(builder, rows.read(_alignment(kind)), vector)
 
-        return kind(types.int64, types.int64, types.int64, mask_type), codegen
+        return types.UniTuple(kind, count)(types.int64, types.int64, stride, width, mask_type), codegen
 
-    @intrinsic
+    @intrinsic(prefer_literal=True)
     def store_rows(typingctx, base, offset, stride, values, mask):
         """Write a row for each active lane k: its lane of each of the `values`, side by side from
-        `offset + k · stride` elements after address `base` on."""
+        `offset + k · stride` elements after address `base` on. `stride` is written out."""
+        if not isinstance(stride, types.IntegerLiteral):
+            return None
+        step, count = stride.literal_value, len(values)
 
         def codegen(context, builder, sig, args):
-            vector, bits = context.get_value_type(kind), ir.VectorType(ir.IntType(1), kind.lanes)
-            given = cgutils.unpack_tuple(builder, args[3], len(values))
-            for start in range(0, len(given), kind.lanes):
-                chunk = given[start : start + kind.lanes]
-                written = ir.Constant(bits, [at < len(chunk) for at in range(kind.lanes)])
-                for lane, row in enumerate(_transposed(builder, chunk, vector)):
-                    step = builder.mul(args[2], ir.Constant(ir.IntType(64), lane))
-                    place = builder.add(builder.add(args[1], step), ir.Constant(ir.IntType(64), start))
-                    active = builder.extract_element(args[4], ir.Constant(ir.IntType(32), lane))
-                    which = builder.and_(written, splat(builder, active, bits))
-                    pointer = _vector_address(builder, args[0], place, vector)
-                    name = f"llvm.masked.store.{_suffix(vector)}.p0"
-                    _intrinsic(builder, name, ir.VoidType(), [row, pointer, _alignment(kind), which])
+            vector = context.get_value_type(kind)
+            rows = _Rows(builder, *args[:2], step, count, args[4], vector)
+            rows.write(cgutils.unpack_tuple(builder, args[3], count), _alignment(kind))
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, types.int64, values, mask_type), codegen
+        return types.void(types.int64, types.int64, stride, values, mask_type), codegen
 
     @intrinsic
     def load_scalar(typingctx, base, offset):

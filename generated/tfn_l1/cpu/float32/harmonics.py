@@ -16,7 +16,7 @@ from tfngen.runtime.cpu.float32 import (
     active_lanes,
     constant,
     kernel,
-    load_strided,
+    load_rows,
     reciprocal_norm,
     store_rows,
     zero,
@@ -31,9 +31,7 @@ def harmonics(first, last, vectors, results):
     """results[l, m] = Y[l, m](r/|r|)"""
     for point in range(first, last, LANES):
         active = active_lanes(last - point)
-        vector_x = load_strided(vectors, 3 * point, 3, active)
-        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
-        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        vector_x, vector_y, vector_z = load_rows(vectors, 3 * point, 3, 3, active)
         inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
         x = vector_x * inverse_norm
         y = vector_y * inverse_norm
@@ -50,18 +48,14 @@ def harmonics_vjp(first, last, vectors, grads, results):
     """results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r"""
     for point in range(first, last, LANES):
         active = active_lanes(last - point)
-        vector_x = load_strided(vectors, 3 * point, 3, active)
-        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
-        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        vector_x, vector_y, vector_z = load_rows(vectors, 3 * point, 3, 3, active)
         inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
         x = vector_x * inverse_norm
         y = vector_y * inverse_norm
         z = vector_z * inverse_norm
-        grad_Y_1_x = load_strided(grads, 4 * point + 1, 4, active)
+        _, grad_Y_1_x, grad_Y_1_y, grad_Y_1_z = load_rows(grads, 4 * point, 4, 4, active)
         slope_x = SQRT_3 * grad_Y_1_x
-        grad_Y_1_y = load_strided(grads, 4 * point + 2, 4, active)
         slope_y = SQRT_3 * grad_Y_1_y
-        grad_Y_1_z = load_strided(grads, 4 * point + 3, 4, active)
         slope_z = SQRT_3 * grad_Y_1_z
         radial = x * slope_x + y * slope_y + z * slope_z
         d_x = inverse_norm * (slope_x - x * radial)
@@ -75,22 +69,16 @@ def harmonics_vjp_vjp(first, last, vectors, grads, tangents, results, grad_resul
     """The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads."""
     for point in range(first, last, LANES):
         active = active_lanes(last - point)
-        vector_x = load_strided(vectors, 3 * point, 3, active)
-        vector_y = load_strided(vectors, 3 * point + 1, 3, active)
-        vector_z = load_strided(vectors, 3 * point + 2, 3, active)
+        vector_x, vector_y, vector_z = load_rows(vectors, 3 * point, 3, 3, active)
         inverse_norm = reciprocal_norm(vector_x, vector_y, vector_z)
         x = vector_x * inverse_norm
         y = vector_y * inverse_norm
         z = vector_z * inverse_norm
-        grad_Y_1_x = load_strided(grads, 4 * point + 1, 4, active)
+        _, grad_Y_1_x, grad_Y_1_y, grad_Y_1_z = load_rows(grads, 4 * point, 4, 4, active)
         slope_x = SQRT_3 * grad_Y_1_x
-        grad_Y_1_y = load_strided(grads, 4 * point + 2, 4, active)
         slope_y = SQRT_3 * grad_Y_1_y
-        grad_Y_1_z = load_strided(grads, 4 * point + 3, 4, active)
         slope_z = SQRT_3 * grad_Y_1_z
-        tangent_x = load_strided(tangents, 3 * point, 3, active)
-        tangent_y = load_strided(tangents, 3 * point + 1, 3, active)
-        tangent_z = load_strided(tangents, 3 * point + 2, 3, active)
+        tangent_x, tangent_y, tangent_z = load_rows(tangents, 3 * point, 3, 3, active)
         along = x * tangent_x + y * tangent_y + z * tangent_z
         t_x = inverse_norm * (tangent_x - x * along)
         t_y = inverse_norm * (tangent_y - y * along)
