@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= $(if $(shell command -v nvidia-smi),,--constraint requirements/cpu.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: help demo test lint reference clean
+.PHONY: help demo test test-models lint reference clean
 
 help:
 	@echo "make demo       build the l = 3 kernels, train the Tetris model on them, draw the result"
 	@echo "make test       ruff, mypy and pytest"
+	@echo "make test-models  the models whose packages want environments of their own: MACE, NequIP"
 	@echo "make lint       ruff and mypy alone"
 	@echo "make reference  rewrite the committed reference package generated/tfn_l1"
 	@echo "make clean      remove .venv, caches, runs and generated packages but the reference"
@@ -27,11 +28,28 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# MACE wants e3nn 0.4.4, NequIP e3nn 0.5.9 or newer.
+MODELS := mace nequip
+DISTRIBUTION_mace := mace-torch
+DISTRIBUTION_nequip := nequip
+
+test-models: $(MODELS:%=test-model-%)
+
+test-model-%: $(VENV)-%/.installed
+	$(VENV)-$*/bin/python -m pytest tests/interop/test_$*.py
+
+$(VENV)-%/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) torch
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) \
+		--editable . $(DISTRIBUTION_$*) pytest hypothesis
+	@touch $@
+
 reference: $(VENV)/.installed
 	$(BIN)/tfngen build --lmax 1 --target cpu
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis runs dist
+	rm -rf $(VENV) $(MODELS:%=$(VENV)-%) .pytest_cache .mypy_cache .ruff_cache .hypothesis runs dist
 	find generated -mindepth 1 -maxdepth 1 ! -name tfn_l1 -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

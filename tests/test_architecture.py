@@ -34,7 +34,7 @@ ALLOWED = {
     "check": ({"tfngen.build", "tfngen.emit", "tfngen.spec", "tfngen"}, set()),
     "runtime": (set(), {"torch", "numpy", "numba", "llvmlite", "vesin"}),
     "nn": ({"tfngen.runtime", "tfngen"}, {"torch", "safetensors"}),
-    "interop": ({"tfngen.runtime", "tfngen.nn"}, {"torch", "e3nn", "ase"}),
+    "interop": ({"tfngen.runtime", "tfngen.nn", "tfngen.cache"}, {"torch", "e3nn", "ase"}),
     "plot": (
         {"tfngen.symbolic"},
         {"numpy", "matplotlib", "sympy"},

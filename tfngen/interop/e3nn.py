@@ -1,20 +1,33 @@
-"""To e3nn and back: the same irreps and components, packed in one tensor (e3nn's ``mul_ir`` layout).
+"""To e3nn and back, and e3nn's tensor products and spherical harmonics on generated kernels.
 
-tfngen uses e3nn's basis (m = −l…l with y as the polar axis) and order of channels, so nothing is rotated
-or rescaled: both ways are exact.
+tfngen uses e3nn's basis (m = −l…l with y as the polar axis) and order of channels, so features are neither
+rotated nor rescaled: both ways are exact. Modules are those of e3nn 0.4.4 to 0.6, by their attributes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import pi, sqrt
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from tfngen.interop.products import Description, Instruction, Product, UnsupportedError, kernels_for
+from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
 from tfngen.runtime.features import Features
 
 if TYPE_CHECKING:
     from e3nn import o3
+
+DTYPES = (torch.float32, torch.float64)
+"""Those there are kernels for."""
+ROWS = 3
+"""So many are computed when a stand-in is tried."""
+
+
+# ── features ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def irreps_to_e3nn(irreps: Irreps | str) -> o3.Irreps:
@@ -47,3 +60,181 @@ def from_e3nn(tensor: Tensor, irreps: o3.Irreps) -> Features:
         ValueError: the tensor's shape is not (points, irreps.dim).
     """
     return Features.from_packed(tensor, irreps_from_e3nn(irreps))
+
+
+# ── modules ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def describe(original: nn.Module) -> Description:
+    """What an `e3nn.o3.TensorProduct`, or a subclass, computes.
+
+    Raises:
+        UnsupportedError: a mode there is nothing for.
+    """
+    sides = (original.irreps_in1, original.irreps_in2, original.irreps_out)
+    return Description(
+        *(irreps_from_e3nn(irreps) for irreps in sides),
+        tuple(
+            Instruction(
+                each.i_in1, each.i_in2, each.i_out, each.connection_mode, each.has_weight,
+                float(each.path_weight),
+            )
+            for each in original.instructions
+        ),
+    )  # fmt: skip
+
+
+class TensorProduct(Standin):
+    """An `e3nn.o3.TensorProduct` on generated kernels: same signature, state dict and numbers.
+
+    ``FullyConnectedTensorProduct``, ``ElementwiseTensorProduct`` and other subclasses are products too.
+    Channels may meet as ``uvu``, ``uvw``, ``uuu`` or ``uvv``, with weights that are internal, shared or a
+    row's own, or without. Tensors of other devices and dtypes than there are kernels for are given to
+    `original`, as is `right`.
+
+    Args:
+        original: what to stand in for; its weights stay its own.
+        kernels: a generated package with the paths needed; one from the user's cache by default.
+
+    Raises:
+        UnsupportedError: a mode there is nothing for.
+        ValueError: `original` is not a tensor product.
+    """
+
+    by = "a fused product"
+
+    def __init__(self, original: nn.Module, kernels: ModuleType | None = None) -> None:
+        if not hasattr(original, "instructions") or not hasattr(original, "irreps_in2"):
+            raise ValueError(f"original: {type(original).__name__}; it must be an e3nn.o3.TensorProduct")
+        super().__init__(original)
+        self.__dict__["product"] = Product(describe(original), kernels)
+
+    def forward(self, x: Tensor, y: Tensor, weight: Any = None) -> Tensor:
+        """w x ⊗ y.
+
+        Args:
+            x: (…, irreps_in1.dim).
+            y: (…, irreps_in2.dim); leading axes are broadcast.
+            weight: (weight_numel,) where weights are shared, else (…, weight_numel); None where they are
+                internal.
+
+        Returns:
+            (…, irreps_out.dim).
+        """
+        given, used = self.product.description, weight
+        if weight is None:
+            used = self.original.weight if self.original.internal_weights else x.new_empty(0)
+        if not self._suits(x, y, used):
+            return self.original(x, y, weight)
+        leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1], used.shape[:-1])
+        rows = [tensor.expand(*leading, -1).reshape(-1, tensor.shape[-1]) for tensor in (x, y)]
+        if used.ndim > 1:
+            used = used.expand(*leading, -1).reshape(-1, used.shape[-1])
+        return self.product(*rows, used).view(*leading, given.irreps_out.dim)
+
+    def _suits(self, x: Tensor, y: Tensor, weight: Any) -> bool:
+        """Whether there are kernels for it; what is wrong with the rest `original` knows how to say."""
+        if not isinstance(weight, Tensor) or weight.shape[-1:] != (self.original.weight_numel,):
+            return False
+        wide = x.shape[-1:] == (self.original.irreps_in1.dim,) and y.shape[-1:] == (
+            self.original.irreps_in2.dim,
+        )
+        alike = x.dtype == y.dtype == weight.dtype and x.dtype in DTYPES
+        shared = weight.ndim == 1 if self.original.shared_weights else weight.ndim > 1
+        here = x.is_cpu and y.is_cpu and weight.is_cpu
+        return wide and alike and here and (shared or not weight.shape[-1])
+
+
+class SphericalHarmonics(Standin):
+    """An `e3nn.o3.SphericalHarmonics` of normalised vectors on generated kernels.
+
+    At a zero vector values are the same; derivatives are zero here, where e3nn's grow to the inverse of its
+    smallest length, 1e12.
+
+    Args:
+        original: what to stand in for.
+        kernels: a generated package, component-normalised, that reaches the degree; one from the user's cache
+            by default.
+
+    Raises:
+        UnsupportedError: `original` does not normalise vectors.
+        ValueError: `original` is not a module of spherical harmonics, or `kernels` do not suit it.
+    """
+
+    by = "generated harmonics"
+
+    def __init__(self, original: nn.Module, kernels: ModuleType | None = None) -> None:
+        if not hasattr(original, "normalize") or not hasattr(original, "_ls_list"):
+            raise ValueError(f"original: {type(original).__name__}; it must be an e3nn.o3.SphericalHarmonics")
+        if not original.normalize:
+            raise UnsupportedError("spherical harmonics of vectors that are not normalised")
+        super().__init__(original)
+        degrees = list(original._ls_list)
+        kernels = kernels_for((), max(degrees)) if kernels is None else kernels
+        if max(degrees) > kernels.LMAX or kernels.NORMALIZATION != "component":
+            raise ValueError(
+                f"kernels: they reach l = {kernels.LMAX}, {kernels.NORMALIZATION}-normalised; it must be "
+                f"{max(degrees)}, component"
+            )
+        self.__dict__["kernels"] = kernels
+        norms = {"component": lambda _: 1.0, "integral": lambda _: 1 / sqrt(4 * pi)}
+        norms["norm"] = lambda l: 1 / sqrt(2 * l + 1)
+        self._columns = [l * l + m for l in degrees for m in range(2 * l + 1)]
+        self._scales = [norms[original.normalization](l) for l in degrees for _ in range(2 * l + 1)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Y(x/|x|).
+
+        Args:
+            x: (…, 3).
+
+        Returns:
+            (…, irreps_out.dim).
+        """
+        if not x.is_cpu or x.dtype not in DTYPES or x.shape[-1:] != (3,):
+            return self.original(x)
+        values = self.kernels.spherical_harmonics(x)
+        if self._columns != list(range(values.shape[-1])):
+            first, last = self._columns[0], self._columns[-1] + 1
+            if self._columns == list(range(first, last)):
+                values = values[..., first:last]
+            else:
+                values = values[..., self._columns]
+        return (
+            values if self.original.normalization == "component" else values * values.new_tensor(self._scales)
+        )
+
+
+# ── for `accelerate` ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tensor_product(original: nn.Module) -> Made:
+    dtype = _dtype(original)
+
+    def call(module: nn.Module) -> Tensor:
+        x, y = (
+            torch.randn(ROWS, irreps.dim, dtype=dtype)
+            for irreps in (original.irreps_in1, original.irreps_in2)
+        )
+        if original.internal_weights or not original.weight_numel:
+            return module(x, y)
+        shape = (original.weight_numel,) if original.shared_weights else (ROWS, original.weight_numel)
+        return module(x, y, torch.randn(shape, dtype=dtype))
+
+    return TensorProduct(original), call
+
+
+def _spherical_harmonics(original: nn.Module) -> Made:
+    return SphericalHarmonics(original), lambda module: module(torch.randn(ROWS, 3, dtype=_dtype(original)))
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    """That of a module's floating-point tensors; torch's default where it has none."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return next((each.dtype for each in tensors if each.is_floating_point()), torch.get_default_dtype())
+
+
+CLASSES = {
+    "e3nn.o3._tensor_product._tensor_product.TensorProduct": _tensor_product,
+    "e3nn.o3._spherical_harmonics.SphericalHarmonics": _spherical_harmonics,
+}

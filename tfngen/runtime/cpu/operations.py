@@ -15,44 +15,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tfngen.forms import Writing
+from tfngen.runtime.cpu.lanes import Rows, address_of, call_llvm, suffix, vector_address
 from tfngen.runtime.cpu.vector import CONTRACT, MaskType, VectorType, splat
-
-
-def _address(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, element: ir.Type) -> ir.Value:
-    pointer = builder.inttoptr(base, element.as_pointer())
-    return builder.gep(pointer, [offset])
-
-
-def _vector_address(builder: ir.IRBuilder, base, offset, vector: ir.VectorType) -> ir.Value:
-    return builder.bitcast(_address(builder, base, offset, vector.element), vector.as_pointer())
-
-
-def _intrinsic(builder: ir.IRBuilder, name: str, result: ir.Type, arguments: list[ir.Value]) -> ir.Value:
-    """Call LLVM's own function `name`."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
-
-
-def _suffix(vector: ir.VectorType) -> str:
-    return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
-
-
-def _transposed(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> list[ir.Value]:
-    """Lane k of each vector, as vector k: halves change places in blocks of half the size each time."""
-    lanes = kind.count
-    rows = [*vectors, *[ir.Constant(kind, ir.Undefined)] * (lanes - len(vectors))]
-    width = lanes // 2
-    while width:
-        low = [at if not at & width else lanes + at - width for at in range(lanes)]
-        high = [at + width if not at & width else lanes + at for at in range(lanes)]
-        index = ir.VectorType(ir.IntType(32), lanes)
-        for at in range(lanes):
-            if not at & width:
-                pair = rows[at], rows[at + width]
-                rows[at] = builder.shuffle_vector(*pair, ir.Constant(index, low))
-                rows[at + width] = builder.shuffle_vector(*pair, ir.Constant(index, high))
-        width //= 2
-    return rows
 
 
 def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> ir.Value:
@@ -79,123 +43,16 @@ def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType)
 def _add_to_memory(builder: ir.IRBuilder, pointer, value, mask, alignment) -> None:
     """Add the lanes of `value` that are in `mask` to what stands at `pointer`."""
     vector = value.type
-    name = f"{_suffix(vector)}.p0"
+    name = f"{suffix(vector)}.p0"
     zeros = ir.Constant(vector, [0.0] * vector.count)
-    before = _intrinsic(builder, f"llvm.masked.load.{name}", vector, [pointer, alignment, mask, zeros])
+    before = call_llvm(builder, f"llvm.masked.load.{name}", vector, [pointer, alignment, mask, zeros])
     after = builder.fadd(before, value, flags=CONTRACT)
     write = [after, pointer, alignment, mask]
-    _intrinsic(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
+    call_llvm(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
 
 
 def _alignment(kind: VectorType) -> ir.Constant:
     return ir.Constant(ir.IntType(32), kind.element.bitwidth // 8)
-
-
-DENSE = 4
-"""Rows of up to so many numbers, with nothing between them, are read and written end to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of `width` numbers that begin `offset`, `offset + stride`, … elements after address `base`,
-    one for each lane in `mask`."""
-
-    builder: ir.IRBuilder
-    base: ir.Value
-    offset: ir.Value
-    stride: int
-    width: int
-    mask: ir.Value
-    vector: ir.VectorType
-
-    @property
-    def lanes(self) -> int:
-        return int(self.vector.count)
-
-    @property
-    def is_dense(self) -> bool:
-        return self.stride == self.width <= DENSE
-
-    def read(self, alignment: ir.Constant) -> list[ir.Value]:
-        """A vector for each of the `width` numbers, a row in each lane."""
-        name = f"llvm.masked.load.{_suffix(self.vector)}.p0"
-        zeros = ir.Constant(self.vector, [0.0] * self.lanes)
-        read = [
-            [
-                _intrinsic(self.builder, name, self.vector, [pointer, alignment, which, zeros])
-                for pointer, which in places
-            ]
-            for places in self._places()
-        ]
-        if self.is_dense:
-            return _picked(self.builder, read[0], lambda at, lane: self.width * lane + at)
-        turned = [vector for rows in read for vector in _transposed(self.builder, rows, self.vector)]
-        return turned[: self.width]
-
-    def write(self, values: list[ir.Value], alignment: ir.Constant) -> None:
-        """The inverse of `read`."""
-        if self.is_dense:
-            rows = [_picked(self.builder, values, self._dense_source)]
-        else:
-            chunks = [values[start : start + self.lanes] for start in range(0, self.width, self.lanes)]
-            rows = [_transposed(self.builder, chunk, self.vector) for chunk in chunks]
-        name = f"llvm.masked.store.{_suffix(self.vector)}.p0"
-        for chunk, places in zip(rows, self._places(), strict=True):
-            for row, (pointer, which) in zip(chunk, places, strict=True):
-                _intrinsic(self.builder, name, ir.VoidType(), [row, pointer, alignment, which])
-
-    def _dense_source(self, at: int, lane: int) -> int:
-        row, component = divmod(self.lanes * at + lane, self.width)
-        return component * self.lanes + row
-
-    def _places(self) -> list[list[tuple[ir.Value, ir.Value]]]:
-        """Pointers to whole vectors in memory, with the masks of what is wanted of them: a list for rows that
-        are dense, end to end; else one for each vector that a row is long, row after row."""
-        if self.is_dense:
-            index = ir.VectorType(ir.IntType(32), self.lanes)
-            dense = []
-            for at in range(self.width):
-                rows = ir.Constant(
-                    index, [(self.lanes * at + lane) // self.width for lane in range(self.lanes)]
-                )
-                which = self.builder.shuffle_vector(self.mask, self.mask, rows)
-                dense.append((self._pointer(self.lanes * at), which))
-            return [dense]
-        bits = ir.VectorType(ir.IntType(1), self.lanes)
-        found = []
-        for start in range(0, self.width, self.lanes):
-            within = ir.Constant(bits, [start + at < self.width for at in range(self.lanes)])
-            places = []
-            for lane in range(self.lanes):
-                active = self.builder.extract_element(self.mask, ir.Constant(ir.IntType(32), lane))
-                which = self.builder.and_(within, splat(self.builder, active, bits))
-                places.append((self._pointer(self.stride * lane + start), which))
-            found.append(places)
-        return found
-
-    def _pointer(self, number: int) -> ir.Value:
-        place = self.builder.add(self.offset, ir.Constant(ir.IntType(64), number))
-        return _vector_address(self.builder, self.base, place, self.vector)
-
-
-def _picked(
-    builder: ir.IRBuilder, vectors: list[ir.Value], source: Callable[[int, int], int]
-) -> list[ir.Value]:
-    """As many vectors again: lane k of the one at c is number source(c, k) of the given ones, end to end."""
-    kind = vectors[0].type
-    index = ir.VectorType(ir.IntType(32), kind.count)
-    results = []
-    for at in range(len(vectors)):
-        numbers = [divmod(source(at, lane), kind.count) for lane in range(kind.count)]
-        result = ir.Constant(kind, ir.Undefined)
-        for given, vector in enumerate(vectors):
-            lanes = [
-                kind.count + number if which == given else lane
-                for lane, (which, number) in enumerate(numbers)
-            ]
-            result = builder.shuffle_vector(result, vector, ir.Constant(index, lanes))
-        results.append(result)
-    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,10 +99,10 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = _vector_address(builder, *args[:2], vector)
+            pointer = vector_address(builder, *args[:2], vector)
             zeros = ir.Constant(vector, [0.0] * vector.count)
             arguments = [pointer, _alignment(kind), args[2], zeros]
-            return _intrinsic(builder, f"llvm.masked.load.{_suffix(vector)}.p0", vector, arguments)
+            return call_llvm(builder, f"llvm.masked.load.{suffix(vector)}.p0", vector, arguments)
 
         return kind(types.int64, types.int64, mask_type), codegen
 
@@ -255,9 +112,9 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = _vector_address(builder, *args[:2], vector)
+            pointer = vector_address(builder, *args[:2], vector)
             arguments = [args[2], pointer, _alignment(kind), args[3]]
-            _intrinsic(builder, f"llvm.masked.store.{_suffix(vector)}.p0", ir.VoidType(), arguments)
+            call_llvm(builder, f"llvm.masked.store.{suffix(vector)}.p0", ir.VoidType(), arguments)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
@@ -268,7 +125,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            return builder.load(_vector_address(builder, *args, vector), align=kind.element.bitwidth // 8)
+            return builder.load(vector_address(builder, *args, vector), align=kind.element.bitwidth // 8)
 
         return kind(types.int64, types.int64), codegen
 
@@ -278,7 +135,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = _vector_address(builder, *args[:2], vector)
+            pointer = vector_address(builder, *args[:2], vector)
             builder.store(args[2], pointer, align=kind.element.bitwidth // 8)
             return context.get_dummy_value()
 
@@ -291,7 +148,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = _vector_address(builder, *args[:2], vector)
+            pointer = vector_address(builder, *args[:2], vector)
             bits, number = ir.IntType(vector.count), builder.ptrtoint(pointer, ir.IntType(64))
             is_whole = builder.icmp_unsigned("==", builder.bitcast(args[3], bits), bits(2**vector.count - 1))
             is_aligned = builder.icmp_unsigned("==", builder.and_(number, number.type(63)), number.type(0))
@@ -308,8 +165,8 @@ def define_operations(kind: VectorType) -> Operations:
                         _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
                     with own:
                         arguments = [args[2], pointer, _alignment(kind), args[3]]
-                        name = f"llvm.masked.store.{_suffix(vector)}.p0"
-                        _intrinsic(builder, name, ir.VoidType(), arguments)
+                        name = f"llvm.masked.store.{suffix(vector)}.p0"
+                        call_llvm(builder, name, ir.VoidType(), arguments)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type, types.int64), codegen
@@ -320,10 +177,10 @@ def define_operations(kind: VectorType) -> Operations:
         @intrinsic
         def ask(typingctx, base, offset):
             def codegen(context, builder, sig, args):
-                pointer = _address(builder, *args, context.get_value_type(element_type))
+                pointer = address_of(builder, *args, context.get_value_type(element_type))
                 byte = builder.bitcast(pointer, ir.IntType(8).as_pointer())
                 flags = [ir.Constant(ir.IntType(32), flag) for flag in (0, closeness, 1)]
-                _intrinsic(builder, "llvm.prefetch.p0", ir.VoidType(), [byte, *flags])
+                call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [byte, *flags])
                 return context.get_dummy_value()
 
             return types.void(types.int64, types.int64), codegen
@@ -336,7 +193,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            pointer = _vector_address(builder, *args[:2], vector)
+            pointer = vector_address(builder, *args[:2], vector)
             _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
             return context.get_dummy_value()
 
@@ -353,7 +210,7 @@ def define_operations(kind: VectorType) -> Operations:
             for start in range(0, len(given), lanes):
                 chunk = given[start : start + lanes]
                 place = builder.add(args[1], ir.Constant(ir.IntType(64), start))
-                pointer = _vector_address(builder, args[0], place, vector)
+                pointer = vector_address(builder, args[0], place, vector)
                 written = [at < len(chunk) for at in range(lanes)]
                 mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), written)
                 _add_to_memory(builder, pointer, _totals(builder, chunk, vector), mask, _alignment(kind))
@@ -371,7 +228,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            rows = _Rows(builder, *args[:2], step, count, args[4], vector)
+            rows = Rows(builder, *args[:2], step, count, args[4], vector)
             return cgutils.pack_array(builder, rows.read(_alignment(kind)), vector)
 
         return types.UniTuple(kind, count)(types.int64, types.int64, stride, width, mask_type), codegen
@@ -386,7 +243,7 @@ def define_operations(kind: VectorType) -> Operations:
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
-            rows = _Rows(builder, *args[:2], step, count, args[4], vector)
+            rows = Rows(builder, *args[:2], step, count, args[4], vector)
             rows.write(cgutils.unpack_tuple(builder, args[3], count), _alignment(kind))
             return context.get_dummy_value()
 
@@ -397,7 +254,7 @@ def define_operations(kind: VectorType) -> Operations:
         """The single number `offset` elements after address `base`."""
 
         def codegen(context, builder, sig, args):
-            return builder.load(_address(builder, *args, context.get_value_type(element_type)))
+            return builder.load(address_of(builder, *args, context.get_value_type(element_type)))
 
         return element_type(types.int64, types.int64), codegen
 
@@ -406,7 +263,7 @@ def define_operations(kind: VectorType) -> Operations:
         """Write the single number `value` at `offset` elements after address `base`."""
 
         def codegen(context, builder, sig, args):
-            pointer = _address(builder, *args[:2], context.get_value_type(element_type))
+            pointer = address_of(builder, *args[:2], context.get_value_type(element_type))
             builder.store(args[2], pointer)
             return context.get_dummy_value()
 
@@ -447,7 +304,7 @@ def define_operations(kind: VectorType) -> Operations:
             vector = context.get_value_type(kind)
             squares = [builder.fmul(value, value) for value in args]
             squared = builder.fadd(builder.fadd(squares[0], squares[1]), squares[2])
-            root = _intrinsic(builder, f"llvm.sqrt.{_suffix(vector)}", vector, [squared])
+            root = call_llvm(builder, f"llvm.sqrt.{suffix(vector)}", vector, [squared])
             zeros = ir.Constant(vector, [0.0] * vector.count)
             reciprocal = builder.fdiv(ir.Constant(vector, [1.0] * vector.count), root)
             return builder.select(builder.fcmp_unordered("!=", squared, zeros), reciprocal, zeros)

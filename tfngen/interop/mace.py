@@ -1,0 +1,77 @@
+"""MACE's convolutions as one pass over the edges.
+
+Written for mace-torch 0.3.10 to 0.3.16 (Batatia et al., arXiv:2206.07697). Its interaction blocks gather
+node features, multiply them with `conv_tp`, which has weights per edge, and scatter; or they hand the edges
+to a `conv_tp` that does all three, if they have an attribute ``conv_fusion``. A stand-in has both.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tfngen.interop.e3nn import DTYPES
+from tfngen.interop.graphs import convolution_of, edges_of
+from tfngen.interop.products import UnsupportedError
+from tfngen.interop.standin import Made, Standin
+
+
+class InteractionBlock(Standin):
+    """A `mace.modules.blocks.InteractionBlock` of any kind whose convolution has no messages.
+
+    Args:
+        original: what to stand in for.
+        kernels: a generated package with the paths needed; one from the user's cache by default.
+
+    Raises:
+        UnsupportedError: with the reason.
+    """
+
+    by = "a fused convolution"
+    absorbed = ("conv_tp",)
+
+    def __init__(self, original: nn.Module, kernels: ModuleType | None = None) -> None:
+        if hasattr(original, "conv_fusion"):
+            raise UnsupportedError("its convolution is fused by another package already")
+        if not hasattr(original, "conv_tp"):
+            raise UnsupportedError("it has no conv_tp")
+        super().__init__(original)
+        product = convolution_of(original.conv_tp, kernels)
+
+        def convolve(x: Tensor, filters: Tensor, weight: Tensor, edge_index: Tensor) -> Tensor:
+            if not x.is_cpu or x.dtype not in DTYPES or not x.dtype == filters.dtype == weight.dtype:
+                messages = original.conv_tp(x[edge_index[0]], filters, weight)
+                return messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, edge_index[1], messages)
+            return product(x, filters, weight, edges_of(edge_index, x.shape[0]))
+
+        self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """As the original's, with this convolution."""
+        return type(self.original).forward(self, *args, **kwargs)
+
+
+def _interaction(original: nn.Module) -> Made:
+    tensors = [*original.parameters()]
+    dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+
+    def call(module: nn.Module) -> Tensor:
+        def rows(count: int, irreps: Any) -> Tensor:
+            return torch.randn(count, irreps.dim, dtype=dtype)
+
+        found = module(
+            node_attrs=rows(3, original.node_attrs_irreps),
+            node_feats=rows(3, original.node_feats_irreps),
+            edge_attrs=rows(4, original.edge_attrs_irreps),
+            edge_feats=rows(4, original.edge_feats_irreps),
+            edge_index=torch.tensor([[1, 0, 2, 2], [0, 1, 1, 2]]),
+        )
+        return found[0]
+
+    return InteractionBlock(original), call
+
+
+CLASSES = {"mace.modules.blocks.InteractionBlock": _interaction}

@@ -1,0 +1,376 @@
+"""Tensor products as other packages describe them, in the terms of fused convolutions.
+
+e3nn's modes say how channels meet. Where one side's channels are few, each is a filter, and the other side's
+channels are what a kernel does side by side:
+
+    uvu   out_u = Σ_v w_uv x_u ⊗ y_v     a path for each v, channels u, into the same columns
+    uvv   out_v = Σ_u w_uv x_u ⊗ y_v     the same with the sides exchanged
+    uvw   out_w = Σ_uv w_uvw x_u ⊗ y_v   products of all pairs side by side, then a matrix product with w
+    uuu   out_u = w_u x_u ⊗ y_u          every channel a row of its own
+
+A tensor product of rows is the convolution over a graph in which each row is a node joined to itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
+from math import prod, sqrt
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tfngen.interop.layout import turned
+from tfngen.irreps import Irreps, Path
+from tfngen.runtime.convolution_operators import convolve
+from tfngen.runtime.graph import Graph
+from tfngen.runtime.plan import PackedPath, Widths, encode
+
+MODES = ("uvu", "uvv", "uvw", "uuu")
+SHARED_DEGREE = 3
+"""Up to here all models share the package of every path, and with it what was compiled for another."""
+
+
+class UnsupportedError(ValueError):
+    """Something tfngen has no kernels for; the message is the reason."""
+
+
+class Instruction(NamedTuple):
+    """One term of a product: ``in1[at_in1] ⊗ in2[at_in2]`` into ``out[at_out]``."""
+
+    at_in1: int
+    at_in2: int
+    at_out: int
+    mode: str
+    has_weight: bool
+    coefficient: float
+    """What multiplies the symbol of norm 1, e3nn's ``wigner_3j``."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A tensor product: irreps in ``mul_ir`` rows, and its instructions in the order of their weights."""
+
+    irreps_in1: Irreps
+    irreps_in2: Irreps
+    irreps_out: Irreps
+    instructions: tuple[Instruction, ...]
+
+    def __post_init__(self) -> None:
+        for each in self.instructions:
+            if each.mode not in MODES:
+                raise UnsupportedError(f"an instruction of mode {each.mode!r}; there are {', '.join(MODES)}")
+            if each.mode == "uvw" and not each.has_weight:
+                raise UnsupportedError("an instruction of mode 'uvw' without weights")
+        if not any(prod(self.shape(each)) for each in self.instructions):
+            raise UnsupportedError("no instruction couples anything")
+
+    def channels(self, each: Instruction) -> tuple[int, int, int]:
+        """Of both inputs and the output."""
+        irreps = (self.irreps_in1, self.irreps_in2, self.irreps_out)
+        return tuple(i.blocks[at].multiplicity for i, at in zip(irreps, each[:3], strict=True))  # type: ignore[return-value]
+
+    def shape(self, each: Instruction) -> tuple[int, ...]:
+        """That of its weights, had it any."""
+        u, v, w = self.channels(each)
+        return {"uvu": (u, v), "uvv": (u, v), "uvw": (u, v, w), "uuu": (u,)}[each.mode]
+
+    def degrees(self, each: Instruction) -> tuple[int, int, int]:
+        """Of both inputs and the output."""
+        irreps = (self.irreps_in1, self.irreps_in2, self.irreps_out)
+        return tuple(i.blocks[at].irrep.l for i, at in zip(irreps, each[:3], strict=True))  # type: ignore[return-value]
+
+    def weight_offsets(self) -> list[int]:
+        """Where each instruction's weights begin, and where all end."""
+        sizes = (prod(self.shape(each)) if each.has_weight else 0 for each in self.instructions)
+        return list(accumulate(sizes, initial=0))
+
+
+class Edges(NamedTuple):
+    """Which row of features meets which row of filters: the tensors that operators over a graph take."""
+
+    graph: tuple[Tensor, ...]
+    one_row: tuple[Tensor, ...]
+    """All edges have the one row of weights."""
+
+
+def graph_edges(graph: Graph) -> Edges:
+    """Those of a graph: features at sources, filters along edges, sums at targets."""
+    orders = [part for by in (graph.by_target, graph.by_source) for part in (by.order, by.row_pointers)]
+    pointers = torch.tensor([0, graph.num_edges], device=graph.device)
+    one_row = torch.zeros_like(graph.source), graph.by_target.order, pointers
+    return Edges((graph.source, graph.target, *orders), one_row)
+
+
+@lru_cache(maxsize=16)
+def row_edges(rows: int, device: torch.device) -> Edges:
+    """Row by row: every row is a node joined to itself."""
+    order, pointers = torch.arange(rows, device=device), torch.arange(rows + 1, device=device)
+    shared = torch.zeros(rows, dtype=torch.int64, device=device), order, pointers[[0, -1]]
+    return Edges((order, order, order, pointers, order, pointers), shared)
+
+
+def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
+    """A package with these paths and harmonics up to `lmax`, from the user's cache."""
+    from tfngen.cache import load
+
+    if max((lmax, *(max(path) for path in paths))) <= SHARED_DEGREE:
+        return load(SHARED_DEGREE)
+    wanted = sorted({*paths, *(Path(l, 0, l) for l in range(lmax + 1))})
+    return load(
+        convolutions={
+            "path_{}_{}_{}".format(*path): {
+                "irreps_in": f"32x{path.l_input}e",
+                "irreps_filter": f"{path.l_filter}e",
+                "irreps_out": f"{path.l_output}e",
+            }
+            for path in wanted
+        }
+    )
+
+
+class Product:
+    """A tensor product on generated kernels.
+
+    Args:
+        description: what to compute.
+        kernels: a generated package with `paths`; one from the user's cache by default.
+
+    Raises:
+        UnsupportedError: with what there are no kernels for.
+    """
+
+    def __init__(self, description: Description, kernels: ModuleType | None = None) -> None:
+        self.description = description
+        sides = {True: [], False: []}  # type: dict[bool, list[int]]
+        self._by_row: list[int] = []
+        for at, each in enumerate(description.instructions):
+            u, v, _ = description.channels(each)
+            if not prod(description.shape(each)):
+                continue
+            if each.mode == "uuu":
+                self._by_row.append(at)
+            else:
+                sides[each.mode == "uvu" or (each.mode == "uvw" and u >= v)].append(at)
+        parts = {side: _Part(description, chosen, side) for side, chosen in sides.items() if chosen}
+        paths = [path for part in parts.values() for path in part.paths]
+        paths += [_path(description, at, features_first=True) for at in self._by_row]
+        self.kernels = kernels_for(paths) if kernels is None else kernels
+        self._parts = tuple(parts.values())
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether weights mix channels or channels meet one by one, before any sum over edges."""
+        return bool(self._by_row) or any(part.mixing for part in self._parts)
+
+    def __call__(self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges | None = None) -> Tensor:
+        """Multiply.
+
+        Args:
+            x: (rows, irreps_in1.dim), or (nodes, …) with the edges of a graph.
+            y: (rows, irreps_in2.dim), or (edges, …).
+            weight: (numel,) for all alike, or (rows, numel), or (edges, numel).
+            edges: of a graph, whose sums at targets are returned; row by row by default, and always where
+                `needs_rows`.
+
+        Returns:
+            (rows, irreps_out.dim), or (nodes, …).
+        """
+        given = self.description
+        by_row = row_edges(x.shape[0], x.device)
+        out: dict[int, Tensor] = {}
+        for part in self._parts:
+            for at, block in part(self.kernels, x, y, weight, edges or by_row):
+                out[at] = out[at] + block if at in out else block
+        offsets = given.weight_offsets()
+        for at in self._by_row:
+            each = given.instructions[at]
+            own = weight[..., offsets[at] : offsets[at + 1]] if each.has_weight else None
+            block = self._uuu(at, x, y, own)
+            out[each.at_out] = out[each.at_out] + block if each.at_out in out else block
+        return torch.cat(
+            [
+                out[at].transpose(1, 2).flatten(1) if at in out else x.new_zeros(x.shape[0], block.dim)
+                for at, block in enumerate(given.irreps_out)
+            ],
+            dim=1,
+        )
+
+    def _uuu(self, at: int, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
+        """Channel by channel, each a row: (rows, 2l_O + 1, channels)."""
+        given, rows = self.description, x.shape[0]
+        each = given.instructions[at]
+        channels = given.channels(each)[0]
+        path = _path(given, at, features_first=True)
+        filters = _block(y, given.irreps_in2, each.at_in2).unflatten(1, (channels, -1)).flatten(0, 1)
+        features = _block(x, given.irreps_in1, each.at_in1).unflatten(1, (channels, 1, -1)).flatten(0, 1)
+        own = None if weight is None else weight.expand(rows, channels).reshape(-1, 1)
+        scaled = _scale(given, at, features_first=True) * filters
+        found: Tensor = self.kernels.tensor_product(path, scaled, features, own)
+        return found.view(rows, channels, -1).transpose(1, 2)
+
+
+class _Part:
+    """The instructions of a product whose channels lie on one side: one operator does them all."""
+
+    def __init__(self, given: Description, chosen: Sequence[int], features_first: bool) -> None:
+        self.given, self.features_first = given, features_first
+        sides = (given.irreps_in1, given.irreps_in2)
+        self.features, self.filters = sides if features_first else sides[::-1]
+        input_offsets = list(accumulate((b.dim for b in self.features), initial=0))
+        filter_offsets = list(accumulate((b.dim for b in self.filters), initial=0))
+        weight_offsets = given.weight_offsets()
+        mixed, direct = {}, {}  # type: dict[int, int], dict[int, int]
+        for at in chosen:
+            each = given.instructions[at]
+            u, v, w = given.channels(each)
+            if each.mode == "uvw":
+                mixed[each.at_out] = mixed.get(each.at_out, 0) + u * v
+            else:
+                direct[each.at_out] = w
+        self.slots = [(at, True, width) for at, width in mixed.items()]
+        self.slots += [(at, False, width) for at, width in direct.items()]
+        dims = [width * given.irreps_out.blocks[at].irrep.dim for at, _, width in self.slots]
+        starts = list(accumulate(dims, initial=0))
+        slot_at = {(at, is_mixed): k for k, (at, is_mixed, _) in enumerate(self.slots)}
+        used = dict.fromkeys(mixed, 0)
+
+        self.mixing: dict[int, list[int]] = {at: [] for at in mixed}
+        columns: list[int] = []
+        scaled: dict[tuple[int, float], int] = {}
+        width, paths = 0, []
+        for at in chosen:
+            each = given.instructions[at]
+            u, v, _ = given.channels(each)
+            at_features, at_filter = each[:2] if features_first else each[1::-1]
+            channels, copies = (u, v) if features_first else (v, u)
+            path = _path(given, at, features_first)
+            slot = slot_at[each.at_out, each.mode == "uvw"]
+            if each.mode == "uvw":
+                self.mixing[each.at_out].append(at)
+            for copy in range(copies):
+                origin = filter_offsets[at_filter] + copy * (2 * path.l_filter + 1)
+                key = origin, _scale(given, at, features_first)
+                if key not in scaled:
+                    scaled[key], width = width, width + 2 * path.l_filter + 1
+                begin = 0
+                if each.mode == "uvw":
+                    begin, used[each.at_out] = used[each.at_out], used[each.at_out] + channels
+                paths.append(
+                    PackedPath(
+                        *path,
+                        channels=channels,
+                        filter_offset=scaled[key],
+                        input_offset=input_offsets[at_features],
+                        weight_offset=len(columns),
+                        grad_offset=starts[slot] + begin,
+                        grad_step=self.slots[slot][2],
+                    )
+                )
+                if each.has_weight and each.mode != "uvw":
+                    step, first = (copies, copy) if features_first else (1, copy * channels)
+                    columns += [weight_offsets[at] + first + step * channel for channel in range(channels)]
+                else:
+                    columns += [-1] * channels
+        self.paths = [path.degrees for path in paths]
+        self.columns = columns
+        self._scales: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self.scaling = [(origin, scale, self._degree(origin)) for origin, scale in scaled]
+        self.numbers = encode(Widths(width, input_offsets[-1], len(columns), starts[-1]), paths)
+
+    def __call__(
+        self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges
+    ) -> Iterator[tuple[int, Tensor]]:
+        """For each output block its place and (rows, 2l + 1, channels)."""
+        features, filters = (x, y) if self.features_first else (y, x)
+        weights, one_row = self._weights(filters, weight)
+        # Views, as the engine does not tell of leaves whether their gradient is wanted.
+        operands = self._scaled(filters), turned(features, self.features, "mul_ir", "ir_mul"), weights
+        sums = convolve(
+            "output",
+            kernels._package.fingerprint,
+            self.numbers,
+            [operand.view_as(operand) for operand in operands],
+            (*edges.graph, *(edges.one_row if one_row else (None,) * 3)),
+        )
+        dims = [width * self.given.irreps_out.blocks[at].irrep.dim for at, _, width in self.slots]
+        for (at, is_mixed, width), block in zip(self.slots, sums.split(dims, dim=1), strict=True):
+            components = block.unflatten(1, (-1, width))
+            yield at, components @ self._mixing_weights(at, weight) if is_mixed else components
+
+    def _degree(self, origin: int) -> int:
+        end = 0
+        for block in self.filters:
+            end += block.dim
+            if origin < end:
+                return block.irrep.l
+        raise AssertionError(f"no filter has a component {origin}")
+
+    def _scaled(self, filters: Tensor) -> Tensor:
+        """The filters that paths read, each times the scale of those that read it."""
+        if all(scale == 1 for _, scale, _ in self.scaling):
+            wanted = [origin + m for origin, _, l in self.scaling for m in range(2 * l + 1)]
+            if wanted == list(range(filters.shape[1])):
+                return filters
+        key = filters.dtype, filters.device
+        if key not in self._scales:
+            self._scales[key] = self._scale_matrix().to(filters)
+        return filters @ self._scales[key]
+
+    def _scale_matrix(self) -> Tensor:
+        matrix = torch.zeros(self.filters.dim, self.numbers[0], dtype=torch.float64)
+        column = 0
+        for origin, scale, l in self.scaling:
+            for m in range(2 * l + 1):
+                matrix[origin + m, column] = scale
+                column += 1
+        return matrix
+
+    def _weights(self, like: Tensor, weight: Tensor) -> tuple[Tensor, bool]:
+        """The weights that paths multiply by, and whether they are one row."""
+        if all(column < 0 for column in self.columns):
+            return like.new_ones(1, len(self.columns)), True
+        one_row = weight.ndim == 1
+        rows = weight[None] if one_row else weight
+        if any(column < 0 for column in self.columns):
+            rows = torch.cat([rows, rows.new_ones(rows.shape[0], 1)], dim=1)
+        if self.columns != list(range(rows.shape[1])):
+            chosen = torch.tensor([column % rows.shape[1] for column in self.columns], device=rows.device)
+            rows = rows.index_select(1, chosen)
+        return rows, one_row
+
+    def _mixing_weights(self, at_out: int, weight: Tensor) -> Tensor:
+        """(K, channels) or (rows, K, channels): what the products of an output block are mixed by."""
+        offsets, parts = self.given.weight_offsets(), []
+        for at in self.mixing[at_out]:
+            own = weight[..., offsets[at] : offsets[at + 1]]
+            u, v, w = self.given.shape(self.given.instructions[at])
+            own = own.unflatten(-1, (u, v, w))
+            own = own.transpose(-3, -2) if self.features_first else own
+            parts.append(own.flatten(-3, -2))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
+
+
+def _path(given: Description, at: int, features_first: bool) -> Path:
+    l1, l2, l_output = given.degrees(given.instructions[at])
+    return Path(l2, l1, l_output) if features_first else Path(l1, l2, l_output)
+
+
+def _scale(given: Description, at: int, features_first: bool) -> float:
+    """The instruction's coefficient over what our coefficients have: √(2l_O + 1), and filter before input.
+
+    Exchanging the two multiplies the symbol of a path of odd l_F + l_I + l_O by −1.
+    """
+    path = _path(given, at, features_first)
+    sign = -1.0 if features_first and not path.even else 1.0
+    scale = sign * given.instructions[at].coefficient / sqrt(2 * path.l_output + 1)
+    return round(scale) if abs(scale - round(scale)) < 1e-14 and round(scale) else scale
+
+
+def _block(rows: Tensor, irreps: Irreps, at: int) -> Tensor:
+    begin = sum(block.dim for block in irreps.blocks[:at])
+    return rows[:, begin : begin + irreps.blocks[at].dim]

@@ -1,0 +1,74 @@
+"""SevenNet's convolution as one pass over the edges.
+
+Written for sevenn 0.11 to 0.13 (Park et al., J. Chem. Theory Comput. 20, 4857 (2024)); its
+`IrrepsConvolution` gathers node features, multiplies them with an e3nn tensor product whose weights a radial
+network makes per edge, and scatters to the nodes.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tfngen.interop.e3nn import DTYPES
+from tfngen.interop.graphs import convolution_of, edges_of
+from tfngen.interop.products import UnsupportedError
+from tfngen.interop.standin import Made, Standin
+
+
+class IrrepsConvolution(Standin):
+    """A `sevenn.nn.convolution.IrrepsConvolution` without messages.
+
+    Args:
+        original: what to stand in for; instantiated, and not a part of a parallel model.
+        kernels: a generated package with the paths needed; one from the user's cache by default.
+
+    Raises:
+        UnsupportedError: with the reason.
+    """
+
+    by = "a fused convolution"
+    absorbed = ("convolution",)
+
+    def __init__(self, original: nn.Module, kernels: ModuleType | None = None) -> None:
+        if original.is_parallel:
+            raise UnsupportedError("part of a model that is spread over processes")
+        if original.convolution is None:
+            raise UnsupportedError("not instantiated yet")
+        super().__init__(original)
+        self.__dict__["product"] = convolution_of(original.convolution, kernels)
+
+    def forward(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Node features after the convolution, under `key_x`."""
+        x, filters = data[self.key_x], data[self.key_filter]
+        if not x.is_cpu or x.dtype not in DTYPES or filters.dtype != x.dtype:
+            return self.original(data)
+        weight = self.weight_nn(data[self.key_weight_input])
+        # SevenNet lists the node that is summed into first.
+        edges = edges_of(data[self.key_edge_idx], x.shape[0], source_row=1)
+        data[self.key_x] = self.product(x, filters, weight, edges).div(self.denominator)
+        return data
+
+
+def _convolution(original: nn.Module) -> Made:
+    standin = IrrepsConvolution(original)
+    given = standin.product.description
+    width = original.weight_nn_kwargs["hs"][0]
+    dtype = original.denominator.dtype
+
+    def call(module: nn.Module) -> Tensor:
+        data = {
+            original.key_x: torch.randn(3, given.irreps_in1.dim, dtype=dtype),
+            original.key_filter: torch.randn(4, given.irreps_in2.dim, dtype=dtype),
+            original.key_weight_input: torch.randn(4, width, dtype=dtype),
+            original.key_edge_idx: torch.tensor([[0, 1, 1, 2], [1, 0, 2, 2]]),
+        }
+        return module(data)[original.key_x]
+
+    return standin, call
+
+
+CLASSES = {"sevenn.nn.convolution.IrrepsConvolution": _convolution}
