@@ -131,6 +131,37 @@ def bench_sh(
     _finish(runs)
 
 
+@bench.command("models")
+def bench_models(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="sevennet-0-diamond, sevennet-0-nacl, sevennet-l3i5-diamond, mace-diamond, nequip-diamond, "
+            "uvw, uvw-harmonics, uvu, uvu-harmonics; repeat for several. All that are installed by default.",
+        ),
+    ] = None,
+    allocator: Allocators = None,
+    rounds: Rounds = 7,
+    seconds: Seconds = 20.0,
+    patience: Patience = 600.0,
+    json_file: JsonFile = None,
+    picture: Picture = None,
+) -> None:
+    """Time models of other packages, and e3nn's products, as they are and accelerated.
+
+    Example: `tfngen bench models --model sevennet-0-nacl`.
+    """
+    from tfngen.bench import models
+    from tfngen.bench.turns import Effort
+
+    with console.progress(single=True) as advance:
+        found = models.run(model or (), _names(allocator), Effort(rounds, seconds, patience), advance)
+        runs = console.print_runs(found, json_file, picture)
+    _finish(runs)
+
+
 @bench.command("product")
 def bench_product(
     package: Package = None,

@@ -19,6 +19,8 @@ def table(found: Mapping[str, Any]) -> Table:
 
     The last column says how many times faster tfngen is than that contender.
     """
+    if found["benchmark"] == "models":
+        return _models_table(found)
     small = found.get("graph") == "molecule"
     each = "point" if found["benchmark"] == "sh" else "edge"
     measured = Table(title=_title(found), caption=_caption(found), box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -49,6 +51,28 @@ def table(found: Mapping[str, Any]) -> Table:
             "" if row["peak_bytes"] is None else bytes_text(row["peak_bytes"]),
             "" if times is None or row["contender"] == "tfngen" else f"{times:.3g}",
         )
+    return measured
+
+
+def _models_table(found: Mapping[str, Any]) -> Table:
+    """A model as it is and accelerated: what counts is how much faster."""
+    setting = ALLOCATORS[found["allocator"]]
+    title = f"{found['name']}: {found['about']}, float32, {found['threads']} threads, {setting}"
+    measured = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("", "by"):
+        measured.add_column(name, no_wrap=True)
+    for name in ("ms", "peak memory", "× faster"):
+        measured.add_column(name, justify="right", no_wrap=True)
+    for row in found["rows"]:
+        shown = row["mode"] if row["contender"] == "tfngen" else ""
+        if shown and row is not found["rows"][0]:
+            measured.add_section()
+        if row["reason"]:
+            measured.add_row(shown, row["contender"], "–")
+            continue
+        memory = "" if row["peak_bytes"] is None else bytes_text(row["peak_bytes"])
+        times = "" if row["contender"] == "tfngen" else f"{row['tfngen_times_faster']:.3g}"
+        measured.add_row(shown, row["contender"], _digits(row["milliseconds"]), memory, times)
     return measured
 
 

@@ -52,6 +52,8 @@ def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     if job["kind"] == MACHINE:
         return Prepared(ceiling.contenders(), lambda *_: [], {}), {"threads": torch.get_num_threads()}
     module = import_module(job["module"])
+    if job["kind"] == "model":
+        return module.prepare(job["maker"], job["given"], job["accelerated"]), {}
     if job["kind"] == "harmonics":
         from tfngen.bench import harmonics_problem
 

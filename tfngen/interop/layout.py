@@ -7,10 +7,11 @@ channels of a component side by side. Blocks follow each other in the order of t
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from tfngen.irreps import Irreps
+from tfngen.irreps import Block, Irreps
+from tfngen.runtime import operators  # noqa: F401 (registers torch.ops.tfngen)
+from tfngen.runtime.dispatch import call
 from tfngen.runtime.features import Features, concatenate_channels
 
 LAYOUTS = ("mul_ir", "ir_mul")
@@ -67,19 +68,17 @@ def turned(rows: Tensor, irreps: Irreps | str, layout: str, wanted: str) -> Tens
         ValueError: an unknown layout, or rows that `irreps` do not describe.
     """
     irreps = Irreps.parse(irreps)
-    blocks = _blocks(rows, irreps)
+    _blocks(rows, irreps)
     if _checked("layout", layout) == _checked("wanted", wanted) or not any(map(_moves, irreps)):
         return rows
-    moved = []
-    for block, (channels, irrep) in zip(blocks, irreps, strict=True):
-        shape = (channels, irrep.dim) if layout == "mul_ir" else (irrep.dim, channels)
-        moved.append(block.unflatten(1, shape).transpose(1, 2).flatten(1))
-    return torch.cat(moved, dim=1)
+    shapes = [(channels, irrep.dim) for channels, irrep in irreps]
+    sizes = [size for shape in shapes for size in (shape if layout == "mul_ir" else shape[::-1])]
+    moved: Tensor = call("turn_rows", rows, sizes)
+    return moved
 
 
-def _moves(block: tuple[int, object]) -> bool:
-    channels, irrep = block
-    return channels > 1 and irrep.dim > 1  # type: ignore[attr-defined]
+def _moves(block: Block) -> bool:
+    return block.multiplicity > 1 and block.irrep.l > 0
 
 
 def _blocks(rows: Tensor, irreps: Irreps) -> tuple[Tensor, ...]:

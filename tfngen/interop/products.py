@@ -146,26 +146,30 @@ class Product:
 
     def __init__(self, description: Description, kernels: ModuleType | None = None) -> None:
         self.description = description
-        sides = {True: [], False: []}  # type: dict[bool, list[int]]
         self._by_row: list[int] = []
+        chosen: dict[tuple[bool, int | None], list[int]] = {}
         for at, each in enumerate(description.instructions):
             u, v, _ = description.channels(each)
             if not prod(description.shape(each)):
                 continue
             if each.mode == "uuu":
                 self._by_row.append(at)
+            elif each.mode == "uvw":
+                chosen.setdefault((u >= v, each.at_out), []).append(at)
             else:
-                sides[each.mode == "uvu" or (each.mode == "uvw" and u >= v)].append(at)
-        parts = {side: _Part(description, chosen, side) for side, chosen in sides.items() if chosen}
-        paths = [path for part in parts.values() for path in part.paths]
+                chosen.setdefault((each.mode == "uvu", None), []).append(at)
+        self._parts = tuple(
+            _Part(description, instructions, features_first, at_out is not None)
+            for (features_first, at_out), instructions in chosen.items()
+        )
+        paths = [path for part in self._parts for path in part.paths]
         paths += [_path(description, at, features_first=True) for at in self._by_row]
         self.kernels = kernels_for(paths) if kernels is None else kernels
-        self._parts = tuple(parts.values())
 
     @property
     def needs_rows(self) -> bool:
         """Whether weights mix channels or channels meet one by one, before any sum over edges."""
-        return bool(self._by_row) or any(part.mixing for part in self._parts)
+        return bool(self._by_row) or any(part.mixes for part in self._parts)
 
     def __call__(self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges | None = None) -> Tensor:
         """Multiply.
@@ -180,25 +184,29 @@ class Product:
         Returns:
             (rows, irreps_out.dim), or (nodes, …).
         """
-        given = self.description
-        by_row = row_edges(x.shape[0], x.device)
-        out: dict[int, Tensor] = {}
+        given, edges = self.description, edges or row_edges(x.shape[0], x.device)
+        if len(self._parts) == 1 and not self._by_row and self._parts[0].is_whole:
+            (part,) = self._parts
+            return turned(part.sums(self.kernels, x, y, weight, edges), given.irreps_out, "ir_mul", "mul_ir")
+        blocks = [None] * len(given.irreps_out)  # type: list[Tensor | None]
+        for at, block in self._blocks(x, y, weight, edges):
+            found = blocks[at]
+            blocks[at] = block if found is None else found + block
+        rows = [
+            x.new_zeros(x.shape[0], shape.dim) if block is None else block.flatten(1)
+            for block, shape in zip(blocks, given.irreps_out, strict=True)
+        ]
+        return turned(torch.cat(rows, dim=1), given.irreps_out, "ir_mul", "mul_ir")
+
+    def _blocks(self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges) -> Iterator[tuple[int, Tensor]]:
+        """Summands of output blocks: their places, and (rows, 2l + 1, channels)."""
         for part in self._parts:
-            for at, block in part(self.kernels, x, y, weight, edges or by_row):
-                out[at] = out[at] + block if at in out else block
-        offsets = given.weight_offsets()
+            yield from part.blocks(self.kernels, x, y, weight, edges)
+        offsets = self.description.weight_offsets()
         for at in self._by_row:
-            each = given.instructions[at]
+            each = self.description.instructions[at]
             own = weight[..., offsets[at] : offsets[at + 1]] if each.has_weight else None
-            block = self._uuu(at, x, y, own)
-            out[each.at_out] = out[each.at_out] + block if each.at_out in out else block
-        return torch.cat(
-            [
-                out[at].transpose(1, 2).flatten(1) if at in out else x.new_zeros(x.shape[0], block.dim)
-                for at, block in enumerate(given.irreps_out)
-            ],
-            dim=1,
-        )
+            yield each.at_out, self._uuu(at, x, y, own)
 
     def _uuu(self, at: int, x: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         """Channel by channel, each a row: (rows, 2l_O + 1, channels)."""
@@ -215,92 +223,104 @@ class Product:
 
 
 class _Part:
-    """The instructions of a product whose channels lie on one side: one operator does them all."""
+    """Instructions whose channels lie on one side: one operator does them all.
 
-    def __init__(self, given: Description, chosen: Sequence[int], features_first: bool) -> None:
-        self.given, self.features_first = given, features_first
+    Either their output blocks are what it returns, or they all mix into one block, and it returns the
+    products of all pairs of channels side by side.
+    """
+
+    def __init__(self, given: Description, chosen: Sequence[int], features_first: bool, mixes: bool) -> None:
+        self.given, self.chosen, self.features_first, self.mixes = given, chosen, features_first, mixes
         sides = (given.irreps_in1, given.irreps_in2)
         self.features, self.filters = sides if features_first else sides[::-1]
-        input_offsets = list(accumulate((b.dim for b in self.features), initial=0))
-        filter_offsets = list(accumulate((b.dim for b in self.filters), initial=0))
-        weight_offsets = given.weight_offsets()
-        mixed, direct = {}, {}  # type: dict[int, int], dict[int, int]
-        for at in chosen:
-            each = given.instructions[at]
+        widths: dict[int, int] = {}
+        for each in (given.instructions[at] for at in chosen):
             u, v, w = given.channels(each)
-            if each.mode == "uvw":
-                mixed[each.at_out] = mixed.get(each.at_out, 0) + u * v
-            else:
-                direct[each.at_out] = w
-        self.slots = [(at, True, width) for at, width in mixed.items()]
-        self.slots += [(at, False, width) for at, width in direct.items()]
-        dims = [width * given.irreps_out.blocks[at].irrep.dim for at, _, width in self.slots]
-        starts = list(accumulate(dims, initial=0))
-        slot_at = {(at, is_mixed): k for k, (at, is_mixed, _) in enumerate(self.slots)}
-        used = dict.fromkeys(mixed, 0)
+            widths[each.at_out] = widths.get(each.at_out, 0) + u * v if mixes else w
+        self.slots = sorted(widths.items())
+        dims = [width * given.irreps_out.blocks[at].irrep.dim for at, width in self.slots]
+        starts = dict(zip(sorted(widths), accumulate(dims, initial=0), strict=False))
+        input_offsets = list(accumulate((block.dim for block in self.features), initial=0))
+        filter_offsets = list(accumulate((block.dim for block in self.filters), initial=0))
+        weight_offsets = given.weight_offsets()
 
-        self.mixing: dict[int, list[int]] = {at: [] for at in mixed}
-        columns: list[int] = []
+        self.columns: list[int] = []
         scaled: dict[tuple[int, float], int] = {}
-        width, paths = 0, []
+        filter_width, begin, paths = 0, 0, []
         for at in chosen:
             each = given.instructions[at]
             u, v, _ = given.channels(each)
             at_features, at_filter = each[:2] if features_first else each[1::-1]
             channels, copies = (u, v) if features_first else (v, u)
             path = _path(given, at, features_first)
-            slot = slot_at[each.at_out, each.mode == "uvw"]
-            if each.mode == "uvw":
-                self.mixing[each.at_out].append(at)
             for copy in range(copies):
-                origin = filter_offsets[at_filter] + copy * (2 * path.l_filter + 1)
-                key = origin, _scale(given, at, features_first)
+                key = (
+                    filter_offsets[at_filter] + copy * (2 * path.l_filter + 1),
+                    _scale(given, at, features_first),
+                )
                 if key not in scaled:
-                    scaled[key], width = width, width + 2 * path.l_filter + 1
-                begin = 0
-                if each.mode == "uvw":
-                    begin, used[each.at_out] = used[each.at_out], used[each.at_out] + channels
+                    scaled[key], filter_width = filter_width, filter_width + 2 * path.l_filter + 1
                 paths.append(
                     PackedPath(
                         *path,
                         channels=channels,
                         filter_offset=scaled[key],
                         input_offset=input_offsets[at_features],
-                        weight_offset=len(columns),
-                        grad_offset=starts[slot] + begin,
-                        grad_step=self.slots[slot][2],
+                        weight_offset=len(self.columns),
+                        grad_offset=starts[each.at_out] + begin,
+                        grad_step=widths[each.at_out],
                     )
                 )
-                if each.has_weight and each.mode != "uvw":
+                begin += channels * mixes
+                if each.has_weight and not mixes:
                     step, first = (copies, copy) if features_first else (1, copy * channels)
-                    columns += [weight_offsets[at] + first + step * channel for channel in range(channels)]
+                    first += weight_offsets[at]
+                    self.columns += range(first, first + step * channels, step)
                 else:
-                    columns += [-1] * channels
+                    self.columns += [-1] * channels
         self.paths = [path.degrees for path in paths]
-        self.columns = columns
         self._scales: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self.scaling = [(origin, scale, self._degree(origin)) for origin, scale in scaled]
-        self.numbers = encode(Widths(width, input_offsets[-1], len(columns), starts[-1]), paths)
+        widths_of = Widths(filter_width, input_offsets[-1], len(self.columns), sum(dims))
+        self.numbers = encode(widths_of, paths)
 
-    def __call__(
-        self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges
-    ) -> Iterator[tuple[int, Tensor]]:
-        """For each output block its place and (rows, 2l + 1, channels)."""
+    @property
+    def is_whole(self) -> bool:
+        """Whether what kernels write are all output blocks, as they are and in order."""
+        blocks = [(at, block.multiplicity) for at, block in enumerate(self.given.irreps_out)]
+        return not self.mixes and self.slots == blocks
+
+    def sums(self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges) -> Tensor:
+        """What kernels write: a row with all slots, component by component."""
         features, filters = (x, y) if self.features_first else (y, x)
         weights, one_row = self._weights(filters, weight)
         # Views, as the engine does not tell of leaves whether their gradient is wanted.
         operands = self._scaled(filters), turned(features, self.features, "mul_ir", "ir_mul"), weights
-        sums = convolve(
+        sums: Tensor = convolve(
             "output",
             kernels._package.fingerprint,
             self.numbers,
             [operand.view_as(operand) for operand in operands],
             (*edges.graph, *(edges.one_row if one_row else (None,) * 3)),
         )
-        dims = [width * self.given.irreps_out.blocks[at].irrep.dim for at, _, width in self.slots]
-        for (at, is_mixed, width), block in zip(self.slots, sums.split(dims, dim=1), strict=True):
-            components = block.unflatten(1, (-1, width))
-            yield at, components @ self._mixing_weights(at, weight) if is_mixed else components
+        return sums
+
+    def blocks(
+        self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges
+    ) -> Iterator[tuple[int, Tensor]]:
+        """For each output block its place, and (rows, 2l + 1, channels)."""
+        sums = self.sums(kernels, x, y, weight, edges)
+        if self.mixes:
+            ((at, width),) = self.slots
+            products, mixing = sums.unflatten(1, (-1, width)), self._mixing_weights(weight)
+            if mixing.ndim == 3:
+                yield at, torch.bmm(products, mixing)
+            else:
+                yield at, (products.flatten(0, 1) @ mixing).view(*products.shape[:2], mixing.shape[1])
+            return
+        dims = [width * self.given.irreps_out.blocks[at].irrep.dim for at, width in self.slots]
+        for (at, width), block in zip(self.slots, sums.split(dims, dim=1), strict=True):
+            yield at, block.unflatten(1, (-1, width))
 
     def _degree(self, origin: int) -> int:
         end = 0
@@ -343,13 +363,12 @@ class _Part:
             rows = rows.index_select(1, chosen)
         return rows, one_row
 
-    def _mixing_weights(self, at_out: int, weight: Tensor) -> Tensor:
-        """(K, channels) or (rows, K, channels): what the products of an output block are mixed by."""
+    def _mixing_weights(self, weight: Tensor) -> Tensor:
+        """(K, channels) or (rows, K, channels): what products of channels are mixed by."""
         offsets, parts = self.given.weight_offsets(), []
-        for at in self.mixing[at_out]:
+        for at in self.chosen:
             own = weight[..., offsets[at] : offsets[at + 1]]
-            u, v, w = self.given.shape(self.given.instructions[at])
-            own = own.unflatten(-1, (u, v, w))
+            own = own.unflatten(-1, self.given.shape(self.given.instructions[at]))
             own = own.transpose(-3, -2) if self.features_first else own
             parts.append(own.flatten(-3, -2))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)

@@ -8,8 +8,8 @@ import torch
 
 
 def backend(device: torch.device) -> ModuleType:
-    """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`, and
-    `empty` for their results.
+    """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`,
+    `turn_rows`, and `empty` for their results.
 
     Raises:
         ValueError: there are no kernels for such a device.

@@ -8,7 +8,8 @@ is again one of the four, with the cotangent in the slot that was missing: autog
 derivative is composed of the harmonics themselves, since the gradient of a solid harmonic is a sum of
 harmonics one degree lower.
 
-``tfngen::gather_rows`` and ``tfngen::sum_rows`` are each other's transposes.
+``tfngen::gather_rows`` and ``tfngen::sum_rows`` are each other's transposes; ``tfngen::turn_rows`` transposes
+blocks of rows, and is undone by itself.
 
 Those over a graph are in `tfngen.runtime.convolution_operators`.
 """
@@ -254,3 +255,31 @@ def _sum_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
 _ROWS = "(Tensor values, Tensor index, Tensor order, Tensor row_pointers) -> Tensor"
 register("gather_rows", _ROWS, _gather, _gather_fake, _gather_backward, _rows_context)
 register("sum_rows", _ROWS, _sum, _sum_fake, _sum_backward, _rows_context)
+
+
+def _turn_fake(values: Tensor, blocks: Sequence[int]) -> Tensor:
+    return values.new_empty(values.shape)
+
+
+def _turn(values: Tensor, blocks: Sequence[int]) -> Tensor:
+    width = sum(rows * columns for rows, columns in zip(blocks[::2], blocks[1::2], strict=True))
+    if values.dim() != 2 or values.shape[1] != width or min(blocks, default=0) < 0:
+        raise ValueError(f"values: shape {tuple(values.shape)}; blocks {list(blocks)} need (rows, {width})")
+    values, run = rows_contiguous(values), backend(values.device)
+    result: Tensor = run.empty(values, *values.shape)
+    run.turn_rows(values, blocks, result)
+    return result
+
+
+def _turn_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.blocks = inputs[1]
+
+
+def _turn_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
+    pairs = zip(ctx.blocks[::2], ctx.blocks[1::2], strict=True)
+    return call("turn_rows", cotangent, [size for rows, columns in pairs for size in (columns, rows)]), None
+
+
+register(
+    "turn_rows", "(Tensor values, int[] blocks) -> Tensor", _turn, _turn_fake, _turn_backward, _turn_context
+)

@@ -14,13 +14,14 @@ from tfngen.runtime.cpu.convolve import convolution
 from tfngen.runtime.cpu.memory import empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
+from tfngen.runtime.cpu.turn import turn_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-__all__ = ["convolution", "empty", "gather_rows", "harmonics", "path", "sum_rows"]
+__all__ = ["convolution", "empty", "gather_rows", "harmonics", "path", "sum_rows", "turn_rows"]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 

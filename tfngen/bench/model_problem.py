@@ -1,0 +1,214 @@
+"""Models of other packages with something to compute, as they are or accelerated."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tfngen.bench.models import ROWS
+from tfngen.bench.peers import SAMPLE_ROWS, Prepared
+from tfngen.interop import accelerate
+from tfngen.interop.products import Product
+from tfngen.interop.standin import Standin
+
+Evaluation = Callable[[], tuple[Tensor, Tensor]]
+"""Energy and forces."""
+
+DIAMOND, SALT = 3.567, 5.64
+"""Cubic lattice constants in Å."""
+RATTLE = 0.1
+"""Å, the standard deviation of displacements."""
+CUTOFF = 5.0
+
+
+def prepare(maker: str, given: Sequence[str], accelerated: bool) -> Prepared:
+    """What `maker`, one of this module's functions, makes of `given`."""
+    warnings.simplefilter("ignore")  # theirs, about compilers and devices
+    made: Prepared = globals()[maker](*given, accelerated)
+    return made
+
+
+def sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared:
+    """A checkpoint that comes with sevenn."""
+    from sevenn.atom_graph_data import AtomGraphData
+    from sevenn.calculator import SevenNetCalculator
+    from sevenn.train.dataload import unlabeled_atoms_to_graph
+
+    model = SevenNetCalculator(checkpoint, device="cpu").model
+    graph = unlabeled_atoms_to_graph(_atoms(system), float(model.cutoff), with_shift=False)
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        output = model(AtomGraphData.from_numpy_dict(dict(graph)))
+        return output["inferred_total_energy"], output["inferred_force"]
+
+    return _atomistic(model, evaluate, accelerated)
+
+
+def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
+    """A MACE of random weights: l ≤ 3 along edges, correlation 3, two layers."""
+    from e3nn import o3
+    from mace import data, modules
+    from mace.tools import AtomicNumberTable, torch_geometric
+
+    atoms = _atoms(system)
+    numbers = sorted(set(atoms.get_atomic_numbers().tolist()))
+    torch.manual_seed(0)
+    model = modules.ScaleShiftMACE(
+        r_max=CUTOFF, num_bessel=8, num_polynomial_cutoff=5, max_ell=3, num_interactions=2,
+        num_elements=len(numbers), hidden_irreps=o3.Irreps(irreps), MLP_irreps=o3.Irreps("16x0e"),
+        interaction_cls=modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
+        interaction_cls_first=modules.interaction_classes["RealAgnosticInteractionBlock"],
+        atomic_energies=np.zeros(len(numbers)), avg_num_neighbors=90.0, atomic_numbers=numbers, correlation=3,
+        gate=torch.nn.functional.silu, radial_MLP=[64, 64, 64], radial_type="bessel",
+        atomic_inter_scale=1.0, atomic_inter_shift=0.0,
+    )  # fmt: skip
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    configuration = data.config_from_atoms(atoms)
+    graph = data.AtomicData.from_config(configuration, AtomicNumberTable(numbers), cutoff=CUTOFF)
+    batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1))).to_dict()
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        output = model(dict(batch))
+        return output["energy"], output["forces"]
+
+    return _atomistic(model, evaluate, accelerated)
+
+
+def nequip(features: str, system: str, accelerated: bool) -> Prepared:
+    """A NequIP of random weights: l ≤ 2, both parities, three layers."""
+    from nequip.data import AtomicDataDict, compute_neighborlist_, from_ase
+    from nequip.model import NequIPGNNModel
+    from nequip.utils.global_state import set_global_state
+
+    set_global_state()
+    atoms = _atoms(system)
+    names = sorted(set(atoms.get_chemical_symbols()))
+    model = NequIPGNNModel(
+        seed=1, model_dtype="float32", type_names=names, r_max=CUTOFF, num_bessels=8, polynomial_cutoff_p=6,
+        num_layers=3, l_max=2, parity=True, num_features=int(features), radial_mlp_depth=2,
+        radial_mlp_width=64, avg_num_neighbors=90.0, per_type_energy_scales=1.0, per_type_energy_shifts=0.0,
+    )  # fmt: skip
+    graph = compute_neighborlist_(from_ase(atoms), r_max=CUTOFF)
+    graph[AtomicDataDict.ATOM_TYPE_KEY] = torch.tensor([names.index(s) for s in atoms.get_chemical_symbols()])
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        output = model(dict(graph))
+        return output["total_energy"], output["forces"]
+
+    return _atomistic(model, evaluate, accelerated)
+
+
+def product(kind: str, irreps_in1: str, irreps_in2: str, irreps_out: str, accelerated: bool) -> Prepared:
+    """An e3nn product of `ROWS` rows: ``uvw`` with weights of its own, ``uvu`` with a row's own."""
+    from e3nn import o3
+
+    from tfngen.interop.e3nn import TensorProduct
+
+    torch.manual_seed(0)
+    sides = o3.Irreps(irreps_in1), o3.Irreps(irreps_in2), o3.Irreps(irreps_out)
+    multiply: nn.Module
+    if kind == "uvw":
+        multiply = o3.FullyConnectedTensorProduct(*sides)
+    else:
+        wanted = {irrep for _, irrep in sides[2]}
+        slots = [
+            (sides[0][i].mul, irrep, (i, j))
+            for i, (_, left) in enumerate(sides[0])
+            for j, (_, right) in enumerate(sides[1])
+            for irrep in left * right
+            if irrep in wanted
+        ]
+        out = o3.Irreps([(mul, irrep) for mul, irrep, _ in slots])
+        instructions = [(i, j, at, "uvu", True) for at, (_, _, (i, j)) in enumerate(slots)]
+        multiply = o3.TensorProduct(sides[0], sides[1], out, instructions, shared_weights=False)
+    operands = [multiply.irreps_in1.randn(ROWS, -1), multiply.irreps_in2.randn(ROWS, -1)]
+    if kind == "uvu":
+        operands.append(torch.randn(ROWS, multiply.weight_numel))
+    cotangent = torch.randn(ROWS, multiply.irreps_out.dim)
+    leaves = [each.clone().requires_grad_() for each in operands]
+    by = [*leaves, *multiply.parameters()]
+    used = TensorProduct(multiply) if accelerated else multiply
+
+    def forward() -> list[Tensor]:
+        with torch.no_grad():
+            return [used(*operands)]
+
+    def gradient() -> Sequence[Tensor]:
+        return torch.autograd.grad(used(*leaves), by, cotangent)
+
+    return Prepared({"forward": forward, "gradient": gradient}, _sample, {})
+
+
+def _atoms(system: str) -> Any:
+    """216 atoms, displaced from their lattice."""
+    from ase.build import bulk
+
+    if system == "diamond":
+        atoms = bulk("C", "diamond", a=DIAMOND, cubic=True)
+    else:
+        atoms = bulk("NaCl", "rocksalt", a=SALT, cubic=True)
+    atoms = atoms * (3, 3, 3)
+    atoms.positions += np.random.default_rng(0).normal(scale=RATTLE, size=atoms.positions.shape)
+    return atoms
+
+
+def _atomistic(model: nn.Module, evaluate: Evaluation, accelerated: bool) -> Prepared:
+    report = accelerate(model)
+    found = _convolutions(model, evaluate)
+    if not found:
+        raise RuntimeError(f"no convolution was found: {report}")
+    if not accelerated:
+        report.undo()
+
+    def forces() -> list[Tensor]:
+        return [part.detach() for part in evaluate()]
+
+    def convolutions() -> list[Tensor]:
+        gradients: list[Tensor] = []
+        for product, multiply, operands, edges in found:
+            x, y, weight = operands
+            if accelerated:
+                sums = product(x, y, weight, edges)
+            else:
+                sources, targets = edges.graph[:2]
+                messages = multiply(x[sources], y, weight)
+                sums = messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, targets, messages)
+            gradients += torch.autograd.grad(sums.square().sum(), operands)
+        return gradients
+
+    return Prepared({"forces": forces, "convolutions": convolutions}, _sample, {})
+
+
+def _convolutions(
+    model: nn.Module, evaluate: Evaluation
+) -> list[tuple[Product, nn.Module, list[Tensor], Any]]:
+    """Each convolution, the product inside it, and the operands that the model gives it."""
+    products: dict[int, nn.Module] = {}
+    for module in model.modules():
+        if isinstance(module, Standin) and module.absorbed is not None:
+            products[id(module.product)] = module._modules[module.absorbed[0]]
+    found = []
+    plain = Product.__call__
+
+    def listen(self: Product, x: Tensor, y: Tensor, weight: Tensor, edges: Any = None) -> Tensor:
+        if id(self) in products:
+            operands = [each.detach().clone().requires_grad_() for each in (x, y, weight)]
+            found.append((self, products[id(self)], operands, edges))
+        return plain(self, x, y, weight, edges)
+
+    Product.__call__ = listen  # type: ignore[method-assign]
+    try:
+        evaluate()
+    finally:
+        Product.__call__ = plain  # type: ignore[method-assign]
+    return found
+
+
+def _sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
+    return [part.detach()[:SAMPLE_ROWS].numpy() if part.ndim else part.detach().numpy() for part in results]
