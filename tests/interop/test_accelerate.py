@@ -23,6 +23,7 @@ class Model(nn.Module):
         self.harmonics = o3.SphericalHarmonics([0, 1, 2], True, "component")
         product = o3.FullyConnectedTensorProduct("8x0e+4x1o", "0e+1o+2e", "8x0e+4x1o")
         self.layers = nn.ModuleList([product, product])
+        self.gate = o3.ElementwiseTensorProduct("4x0e", "4x1o")
         self.square = o3.TensorSquare("4x1o")
         self.linear = nn.Linear(20, 20)
 
@@ -30,7 +31,7 @@ class Model(nn.Module):
         y = self.harmonics(r)
         for layer in self.layers:
             x = x + layer(self.linear(x), y)
-        return self.square(x[..., 8:])
+        return self.square(self.gate(x[..., :4], x[..., 8:]))
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_known_modules_are_replaced_and_numbers_stay(model):
     assert isinstance(model.layers[0], Standin)
     assert model.layers[0] is model.layers[1]
     assert "uvu<v" in report.left["square"]
+    assert "as fast" in report.left["gate"]
     assert set(model.state_dict()) == before
     torch.testing.assert_close(model(*inputs()), wanted, rtol=1e-5, atol=1e-5)
     assert "replaced  layers.0 (FullyConnectedTensorProduct)" in str(report)
@@ -118,7 +120,7 @@ def test_an_unknown_version_is_left(model, monkeypatch):
 def test_progress_names_what_is_looked_at(model):
     names: list[str] = []
     accelerate(model, names.append)
-    assert names == ["harmonics", "layers.0", "square"]
+    assert names == ["harmonics", "layers.0", "gate", "square"]
 
 
 def test_only_modules_are_accelerated():

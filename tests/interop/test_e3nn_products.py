@@ -186,3 +186,17 @@ def test_harmonics_are_those_of_e3nn(normalization, degrees):
 def test_harmonics_of_vectors_as_they_are_stay():
     with pytest.raises(UnsupportedError, match="not normalised"):
         SphericalHarmonics(o3.SphericalHarmonics(2, False))
+
+
+def test_both_compile_in_one_graph():
+    product = TensorProduct(PRODUCTS["uvw, shared"]())
+    harmonics = SphericalHarmonics(o3.SphericalHarmonics([0, 1], True, "norm"))
+
+    def model(x, r):
+        return product(x, harmonics(r))
+
+    x, r = product.original.irreps_in1.randn(6, -1), torch.randn(6, 3, requires_grad=True)
+    found, wanted = torch.compile(model, fullgraph=True, backend="aot_eager")(x, r), model(x, r)
+    close(found, wanted)
+    cotangent = torch.randn_like(wanted)
+    close(*(torch.autograd.grad(value, r, cotangent)[0] for value in (found, wanted)))

@@ -89,7 +89,8 @@ def test_force_training_has_the_same_gradients():
 
 
 def test_a_trajectory_is_the_same_and_keeps_its_energy():
-    trajectories, energies = [], []
+    """1,000 steps of 2 fs: for the first 100 the same within rounding, and energy conserved as well."""
+    positions, energies = [], []
     for accelerated in (False, True):
         used = calculator()
         if accelerated:
@@ -98,12 +99,16 @@ def test_a_trajectory_is_the_same_and_keeps_its_energy():
         atoms.calc = used
         MaxwellBoltzmannDistribution(atoms, temperature_K=300, rng=np.random.default_rng(1))
         motion = VelocityVerlet(atoms, 2 * units.fs)
+        motion.run(100)
+        positions.append(atoms.get_positions())
         energies.append([])
-        for _ in motion.irun(30):
+        for _ in range(90):
+            motion.run(10)
             energies[-1].append(atoms.get_total_energy())
-        trajectories.append(atoms.get_positions())
-    assert np.abs(trajectories[1] - trajectories[0]).max() < 1e-4
-    assert np.ptp(energies[1]) < 1.1 * np.ptp(energies[0]) + 1e-4
+    assert np.abs(positions[1] - positions[0]).max() < 1e-4  # Å; atoms have moved by some tenths
+    assert np.abs(positions[0] - salt().get_positions()).max() > 0.1
+    assert np.ptp(energies[1]) < 2 * np.ptp(energies[0])
+    assert np.ptp(energies[1]) < 0.02 * len(salt())  # eV
 
 
 def test_a_state_dict_from_before_fits_after():

@@ -188,7 +188,8 @@ def test_derivatives_of_the_harmonics_to_third_order(tfn_l3):
 
 
 @pytest.mark.parametrize(
-    "name", ["output", "d_input", "d_filter", "d_weight", "harmonics", "vjp", "vjp_vjp", "gather", "sum"]
+    "name",
+    ["output", "d_input", "d_filter", "d_weight", "harmonics", "vjp", "vjp_vjp", "gather", "sum", "turn"],
 )
 def test_every_operator_passes_opcheck(tfn_l3, name):
     tfn_l3.spherical_harmonics(torch.zeros(1, 3))
@@ -218,6 +219,7 @@ def test_every_operator_passes_opcheck(tfn_l3, name):
         ),
         "gather": (ops.gather_rows, (random(4, 3, 2), *rows)),
         "sum": (ops.sum_rows, (random(4, 3, 2), *rows)),
+        "turn": (ops.turn_rows, (random(4, 22), [4, 3, 2, 5])),
     }[name]
     torch.library.opcheck(operator.default, arguments)
 
@@ -324,3 +326,25 @@ def test_the_other_normalisations(normalization, path):
     close(kernels.spherical_harmonics(r), reference.spherical_harmonics(r), torch.float64)
     tracked = r.clone().requires_grad_()
     assert gradgradcheck(kernels.spherical_harmonics, (tracked,))
+
+
+@pytest.mark.parametrize(
+    ("values", "blocks"),
+    [
+        (torch.zeros(3, 5), [2, 3]),
+        (torch.zeros(3, 6), [2, 3, 1]),
+        (torch.zeros(3, 6), [-2, -3]),
+        (torch.zeros(3, 6, dtype=torch.int64), [2, 3]),
+        (torch.zeros(6), [2, 3]),
+    ],
+)
+def test_blocks_that_do_not_fit_are_refused(values, blocks):
+    with pytest.raises(ValueError, match=r"^(values|blocks): "):
+        torch.ops.tfngen.turn_rows(values, blocks)
+
+
+def test_turning_takes_strided_rows_and_none():
+    rows = torch.arange(48.0).view(4, 12)[:, 2:8]
+    found = torch.ops.tfngen.turn_rows(rows, [2, 3])
+    assert torch.equal(found, rows.unflatten(1, (2, 3)).transpose(1, 2).flatten(1))
+    assert torch.ops.tfngen.turn_rows(rows[:0], [2, 3]).shape == (0, 6)

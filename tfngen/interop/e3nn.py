@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tfngen.interop.products import Description, Instruction, Product, UnsupportedError, kernels_for
 from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
+from tfngen.runtime.convolution import Convolution
 from tfngen.runtime.features import Features
 
 if TYPE_CHECKING:
@@ -62,6 +63,65 @@ def from_e3nn(tensor: Tensor, irreps: o3.Irreps) -> Features:
     return Features.from_packed(tensor, irreps_from_e3nn(irreps))
 
 
+# ── weights ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def weights_from_e3nn(weights: Tensor, original: nn.Module, convolution: Convolution) -> Tensor:
+    """An e3nn product's weights, as a tfngen convolution of the same paths takes them.
+
+    Both then compute the same, output slot by output slot. Only signs and order change, and nothing is
+    rounded, where paths are normalised as ours are (``component``, each with an output slot of its own).
+
+    Args:
+        weights: (…, weight_numel) in the order of the product's instructions.
+        original: an `e3nn.o3.TensorProduct` of ``uvu`` instructions, filters of one channel each.
+        convolution: of the same irreps, each once.
+
+    Returns:
+        (…, weight_numel) in the order of the convolution's paths.
+
+    Raises:
+        ValueError: the two do not have the same paths, or the weights another length.
+    """
+    columns, scales = _matched(weights, original, convolution)
+    return weights[..., columns] * weights.new_tensor(scales)
+
+
+def weights_to_e3nn(weights: Tensor, original: nn.Module, convolution: Convolution) -> Tensor:
+    """The inverse of `weights_from_e3nn`."""
+    columns, scales = _matched(weights, original, convolution)
+    back = torch.empty(len(columns), dtype=torch.int64)
+    back[torch.tensor(columns, dtype=torch.int64)] = torch.arange(len(columns))
+    return (weights / weights.new_tensor(scales))[..., back.to(weights.device)]
+
+
+def _matched(weights: Tensor, original: nn.Module, convolution: Convolution) -> tuple[list[int], list[float]]:
+    """For each weight of the convolution the product's, and what that is to be multiplied by."""
+    given = describe(original)
+    offsets = given.weight_offsets()
+    known: dict[tuple[Irrep, Irrep, Irrep], int] = {}
+    for at, each in enumerate(given.instructions):
+        filters, features = given.irreps_in2.blocks[each.at_in2], given.irreps_in1.blocks[each.at_in1]
+        if each.mode != "uvu" or not each.has_weight or filters.multiplicity != 1:
+            raise ValueError(
+                f"original: instruction {at} is not 'uvu' with weights and one channel of filters"
+            )
+        known[filters.irrep, features.irrep, given.irreps_out.blocks[each.at_out].irrep] = at
+    columns: list[int] = []
+    scales: list[float] = []
+    for path in convolution.paths:
+        found = known.pop((path.irrep_filter, path.irrep_input, path.irrep_output), None)
+        if found is None or offsets[found + 1] - offsets[found] != path.channels:
+            raise ValueError(f"original: it has no path {path}, which the convolution has")
+        columns += range(offsets[found], offsets[found + 1])
+        scales += [given.scale(found, features_first=True)] * path.channels
+    if known or len(columns) != offsets[-1]:
+        raise ValueError("convolution: it does not have all paths of the original, or some irrep comes twice")
+    if weights.shape[-1:] != (len(columns),):
+        raise ValueError(f"weights: shape {tuple(weights.shape)}; it must be (…, {len(columns)})")
+    return columns, scales
+
+
 # ── modules ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -82,6 +142,20 @@ def describe(original: nn.Module) -> Description:
             for each in original.instructions
         ),
     )  # fmt: skip
+
+
+def convolution_of(multiply: nn.Module, kernels: ModuleType | None = None) -> Product:
+    """What multiplies and sums over edges as an e3nn tensor product with weights of their own does.
+
+    Raises:
+        UnsupportedError: it is no such product, or does not keep channels apart.
+    """
+    if not hasattr(multiply, "instructions") or not hasattr(multiply, "shared_weights"):
+        raise UnsupportedError(f"it multiplies with {type(multiply).__name__}, not with e3nn's TensorProduct")
+    product = Product(describe(multiply), kernels)
+    if product.needs_rows or multiply.shared_weights:
+        raise UnsupportedError("its tensor product is not channel by channel with weights per edge")
+    return product
 
 
 class TensorProduct(Standin):
@@ -107,7 +181,12 @@ class TensorProduct(Standin):
         if not hasattr(original, "instructions") or not hasattr(original, "irreps_in2"):
             raise ValueError(f"original: {type(original).__name__}; it must be an e3nn.o3.TensorProduct")
         super().__init__(original)
-        self.__dict__["product"] = Product(describe(original), kernels)
+        given = describe(original)
+        self.__dict__["product"] = Product(given, kernels)
+        # Numbers of our own: torch.compile cannot look into e3nn's irreps.
+        self._widths = given.irreps_in1.dim, given.irreps_in2.dim, int(original.weight_numel)
+        self._width = given.irreps_out.dim
+        self._internal, self._shared = bool(original.internal_weights), bool(original.shared_weights)
 
     def forward(self, x: Tensor, y: Tensor, weight: Any = None) -> Tensor:
         """w x ⊗ y.
@@ -121,28 +200,27 @@ class TensorProduct(Standin):
         Returns:
             (…, irreps_out.dim).
         """
-        given, used = self.product.description, weight
+        used = weight
         if weight is None:
-            used = self.original.weight if self.original.internal_weights else x.new_empty(0)
+            used = self.weight if self._internal else x.new_empty(0)
         if not self._suits(x, y, used):
             return self.original(x, y, weight)
         leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1], used.shape[:-1])
         rows = [tensor.expand(*leading, -1).reshape(-1, tensor.shape[-1]) for tensor in (x, y)]
         if used.ndim > 1:
             used = used.expand(*leading, -1).reshape(-1, used.shape[-1])
-        return self.product(*rows, used).view(*leading, given.irreps_out.dim)
+        return self.product(*rows, used).view(*leading, self._width)
 
     def _suits(self, x: Tensor, y: Tensor, weight: Any) -> bool:
         """Whether there are kernels for it; what is wrong with the rest `original` knows how to say."""
-        if not isinstance(weight, Tensor) or weight.shape[-1:] != (self.original.weight_numel,):
+        if not isinstance(weight, Tensor):
             return False
-        wide = x.shape[-1:] == (self.original.irreps_in1.dim,) and y.shape[-1:] == (
-            self.original.irreps_in2.dim,
-        )
+        if tuple(each.shape[-1] if each.ndim else -1 for each in (x, y, weight)) != self._widths:
+            return False
         alike = x.dtype == y.dtype == weight.dtype and x.dtype in DTYPES
-        shared = weight.ndim == 1 if self.original.shared_weights else weight.ndim > 1
+        shared = weight.ndim == 1 if self._shared else weight.ndim > 1
         here = x.is_cpu and y.is_cpu and weight.is_cpu
-        return wide and alike and here and (shared or not weight.shape[-1])
+        return alike and here and (shared or not weight.shape[-1])
 
 
 class SphericalHarmonics(Standin):
@@ -177,6 +255,7 @@ class SphericalHarmonics(Standin):
                 f"{max(degrees)}, component"
             )
         self.__dict__["kernels"] = kernels
+        self._is_component = original.normalization == "component"
         norms = {"component": lambda _: 1.0, "integral": lambda _: 1 / sqrt(4 * pi)}
         norms["norm"] = lambda l: 1 / sqrt(2 * l + 1)
         self._columns = [l * l + m for l in degrees for m in range(2 * l + 1)]
@@ -221,7 +300,10 @@ def _tensor_product(original: nn.Module) -> Made:
         shape = (original.weight_numel,) if original.shared_weights else (ROWS, original.weight_numel)
         return module(x, y, torch.randn(shape, dtype=dtype))
 
-    return TensorProduct(original), call
+    standin = TensorProduct(original)
+    if standin.product.gains_nothing:
+        raise UnsupportedError("e3nn is as fast where channels meet one by one or are only mixed")
+    return standin, call
 
 
 def _spherical_harmonics(original: nn.Module) -> Made:

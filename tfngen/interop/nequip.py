@@ -11,8 +11,8 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from tfngen.interop.e3nn import DTYPES
-from tfngen.interop.graphs import convolution_of, edges_between
+from tfngen.interop.e3nn import DTYPES, convolution_of
+from tfngen.interop.edges import edges_between
 from tfngen.interop.standin import Made, Standin
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
 from math import prod, sqrt
 from types import ModuleType
@@ -24,10 +23,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from tfngen.interop.edges import Edges, row_edges
 from tfngen.interop.layout import turned
 from tfngen.irreps import Irreps, Path
 from tfngen.runtime.convolution_operators import convolve
-from tfngen.runtime.graph import Graph
 from tfngen.runtime.plan import PackedPath, Widths, encode
 
 MODES = ("uvu", "uvv", "uvw", "uuu")
@@ -84,34 +83,25 @@ class Description:
         irreps = (self.irreps_in1, self.irreps_in2, self.irreps_out)
         return tuple(i.blocks[at].irrep.l for i, at in zip(irreps, each[:3], strict=True))  # type: ignore[return-value]
 
+    def path(self, at: int, features_first: bool) -> Path:
+        """The degrees of instruction `at`, where its first side is the features, or its second."""
+        l1, l2, l_output = self.degrees(self.instructions[at])
+        return Path(l2, l1, l_output) if features_first else Path(l1, l2, l_output)
+
+    def scale(self, at: int, features_first: bool) -> float:
+        """The instruction's coefficient over what ours have: √(2l_O + 1), and filter before input.
+
+        Exchanging the two multiplies the symbol of a path of odd l_F + l_I + l_O by −1.
+        """
+        path = self.path(at, features_first)
+        sign = -1.0 if features_first and not path.even else 1.0
+        scale = sign * self.instructions[at].coefficient / sqrt(2 * path.l_output + 1)
+        return round(scale) if abs(scale - round(scale)) < 1e-14 and round(scale) else scale
+
     def weight_offsets(self) -> list[int]:
         """Where each instruction's weights begin, and where all end."""
         sizes = (prod(self.shape(each)) if each.has_weight else 0 for each in self.instructions)
         return list(accumulate(sizes, initial=0))
-
-
-class Edges(NamedTuple):
-    """Which row of features meets which row of filters: the tensors that operators over a graph take."""
-
-    graph: tuple[Tensor, ...]
-    one_row: tuple[Tensor, ...]
-    """All edges have the one row of weights."""
-
-
-def graph_edges(graph: Graph) -> Edges:
-    """Those of a graph: features at sources, filters along edges, sums at targets."""
-    orders = [part for by in (graph.by_target, graph.by_source) for part in (by.order, by.row_pointers)]
-    pointers = torch.tensor([0, graph.num_edges], device=graph.device)
-    one_row = torch.zeros_like(graph.source), graph.by_target.order, pointers
-    return Edges((graph.source, graph.target, *orders), one_row)
-
-
-@lru_cache(maxsize=16)
-def row_edges(rows: int, device: torch.device) -> Edges:
-    """Row by row: every row is a node joined to itself."""
-    order, pointers = torch.arange(rows, device=device), torch.arange(rows + 1, device=device)
-    shared = torch.zeros(rows, dtype=torch.int64, device=device), order, pointers[[0, -1]]
-    return Edges((order, order, order, pointers, order, pointers), shared)
 
 
 def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
@@ -163,8 +153,18 @@ class Product:
             for (features_first, at_out), instructions in chosen.items()
         )
         paths = [path for part in self._parts for path in part.paths]
-        paths += [_path(description, at, features_first=True) for at in self._by_row]
+        paths += [description.path(at, features_first=True) for at in self._by_row]
         self.kernels = kernels_for(paths) if kernels is None else kernels
+
+    @property
+    def gains_nothing(self) -> bool:
+        """Whether e3nn is as fast: channels that meet one by one, or are mixed and scaled by one number."""
+
+        def gains(each: Instruction) -> bool:
+            (u, v, _), (l1, l2, _) = self.description.channels(each), self.description.degrees(each)
+            return each.mode in ("uvu", "uvv") or (each.mode == "uvw" and (u, l1) != (1, 0) != (v, l2))
+
+        return not any(gains(each) for each in self.description.instructions)
 
     @property
     def needs_rows(self) -> bool:
@@ -213,11 +213,11 @@ class Product:
         given, rows = self.description, x.shape[0]
         each = given.instructions[at]
         channels = given.channels(each)[0]
-        path = _path(given, at, features_first=True)
+        path = given.path(at, features_first=True)
         filters = _block(y, given.irreps_in2, each.at_in2).unflatten(1, (channels, -1)).flatten(0, 1)
         features = _block(x, given.irreps_in1, each.at_in1).unflatten(1, (channels, 1, -1)).flatten(0, 1)
         own = None if weight is None else weight.expand(rows, channels).reshape(-1, 1)
-        scaled = _scale(given, at, features_first=True) * filters
+        scaled = given.scale(at, features_first=True) * filters
         found: Tensor = self.kernels.tensor_product(path, scaled, features, own)
         return found.view(rows, channels, -1).transpose(1, 2)
 
@@ -252,11 +252,11 @@ class _Part:
             u, v, _ = given.channels(each)
             at_features, at_filter = each[:2] if features_first else each[1::-1]
             channels, copies = (u, v) if features_first else (v, u)
-            path = _path(given, at, features_first)
+            path = given.path(at, features_first)
             for copy in range(copies):
                 key = (
                     filter_offsets[at_filter] + copy * (2 * path.l_filter + 1),
-                    _scale(given, at, features_first),
+                    given.scale(at, features_first),
                 )
                 if key not in scaled:
                     scaled[key], filter_width = filter_width, filter_width + 2 * path.l_filter + 1
@@ -372,22 +372,6 @@ class _Part:
             own = own.transpose(-3, -2) if self.features_first else own
             parts.append(own.flatten(-3, -2))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-2)
-
-
-def _path(given: Description, at: int, features_first: bool) -> Path:
-    l1, l2, l_output = given.degrees(given.instructions[at])
-    return Path(l2, l1, l_output) if features_first else Path(l1, l2, l_output)
-
-
-def _scale(given: Description, at: int, features_first: bool) -> float:
-    """The instruction's coefficient over what our coefficients have: √(2l_O + 1), and filter before input.
-
-    Exchanging the two multiplies the symbol of a path of odd l_F + l_I + l_O by −1.
-    """
-    path = _path(given, at, features_first)
-    sign = -1.0 if features_first and not path.even else 1.0
-    scale = sign * given.instructions[at].coefficient / sqrt(2 * path.l_output + 1)
-    return round(scale) if abs(scale - round(scale)) < 1e-14 and round(scale) else scale
 
 
 def _block(rows: Tensor, irreps: Irreps, at: int) -> Tensor:

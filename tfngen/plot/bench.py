@@ -24,12 +24,15 @@ COLORS = {
     "cuequivariance compiled": "#98c9a9",
     "e3nn-jax": "#a8782c",
     "sphericart": "#7a5aa6",
+    "sevenn": "#2f6db3",
+    "mace": "#3f8f5f",
+    "nequip": "#a8782c",
 }
 _SERIES = {"degree": ("lmax", "highest degree"), "size": ("edges", "edges")}
 
 
 def read_runs(file: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The runs in a file that `tfngen bench conv`, `sh` or `small` wrote.
+    """The runs in a file that `tfngen bench conv`, `sh`, `small` or `models` wrote.
 
     Raises:
         ValueError: the file holds none.
@@ -51,6 +54,7 @@ def plot_bench(runs: Sequence[Run]) -> Figure:
     Raises:
         ValueError: there are no runs.
     """
+    runs = [run for run in runs if _contenders([run])]
     if not runs:
         raise ValueError("runs: there are none to draw")
     groups: dict[str, list[Run]] = {}
@@ -113,8 +117,8 @@ def _bars(places: Sequence[Axes], group: Sequence[Run]) -> None:
     both = len({run["allocator"] for run in group}) > 1
     for at, (axes, mode) in enumerate(zip(places, _modes(group), strict=True)):
         rows = [(run, row) for run in group for row in run["rows"] if row["mode"] == mode]
-        floor = min(run["work"][mode]["ceiling_ms"] for run in group)
         times = [row["milliseconds"] for _, row in rows if not row["reason"]]
+        floor = min((run["work"][mode]["ceiling_ms"] for run in group), default=0.0) or min(times)
         axes.set_xscale("log")
         axes.set_xlim(min([floor, *times]) / 2, max([floor, *times]) * 5)
         for run, row in rows:
@@ -132,7 +136,8 @@ def _bars(places: Sequence[Axes], group: Sequence[Run]) -> None:
                     words, (end, position), (2, 0), textcoords="offset points",
                     va="center", fontsize=5.5, color=style.SOFT,
                 )  # fmt: skip
-        axes.axvline(floor, color=style.INK, linewidth=0.8, linestyle=(0, (3, 2)))
+        if group[0]["benchmark"] != "models":  # of whole models nobody counted what they need
+            axes.axvline(floor, color=style.INK, linewidth=0.8, linestyle=(0, (3, 2)))
         axes.set_ylim(len(contenders) - 0.45, -0.55)
         axes.set_yticks(range(len(contenders)), contenders if at == 0 else [""] * len(contenders))
         axes.set_title(mode, fontsize=style.LABEL)
@@ -199,6 +204,8 @@ def _heading(name: str, run: Run) -> str:
         return f"{name}: how cost grows with the number of edges" if name == "size" else (
             f"{name}: how cost grows with the highest degree, {run['edges']:,} edges"
         )  # fmt: skip
+    if run["benchmark"] == "models":
+        return f"{run['name']}: {run['about']}"
     if run["benchmark"] == "sh":
         return f"spherical harmonics up to l = {run['lmax']}, {run['points']:,} points"
     return f"{name}: {run['edges']:,} edges, {run['paths']} paths, {run['weights']:,} weights per edge"
@@ -213,6 +220,8 @@ def _footnote(runs: Sequence[Run]) -> str:
         kept = "glibc's allocator as it comes."
     elif settings == {"kept"}:
         kept = "glibc's allocator told to keep memory."
+    if all(run["benchmark"] == "models" for run in runs):
+        return f"float32, {runs[0]['threads']} threads. {kept}"
     return (
         f"float32, {runs[0]['threads']} threads. Black and dashed: the machine's ceiling "
         f"(up to {flops:.0f} GFLOP/s, {read:.0f} GB/s).\n{kept}"

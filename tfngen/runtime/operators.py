@@ -262,9 +262,14 @@ def _turn_fake(values: Tensor, blocks: Sequence[int]) -> Tensor:
 
 
 def _turn(values: Tensor, blocks: Sequence[int]) -> Tensor:
+    if len(blocks) % 2 or min(blocks, default=0) < 0:
+        raise ValueError(f"blocks: got {list(blocks)}; they must be pairs of sizes")
     width = sum(rows * columns for rows, columns in zip(blocks[::2], blocks[1::2], strict=True))
-    if values.dim() != 2 or values.shape[1] != width or min(blocks, default=0) < 0:
-        raise ValueError(f"values: shape {tuple(values.shape)}; blocks {list(blocks)} need (rows, {width})")
+    if values.dim() != 2 or values.shape[1] != width or values.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"values: {values.dtype}, shape {tuple(values.shape)}; blocks {list(blocks)} need float32 or "
+            f"float64, (rows, {width})"
+        )
     values, run = rows_contiguous(values), backend(values.device)
     result: Tensor = run.empty(values, *values.shape)
     run.turn_rows(values, blocks, result)

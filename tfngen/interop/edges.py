@@ -1,33 +1,43 @@
-"""The graphs of other people's models, sorted once for all layers, and what convolves over them."""
+"""Which rows meet which: the graphs of other people's models, sorted once for all layers."""
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Hashable
-from types import ModuleType
+from functools import lru_cache
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tfngen.interop.e3nn import describe
-from tfngen.interop.products import Edges, Product, UnsupportedError, graph_edges
 from tfngen.runtime.graph import Graph
 
+
+class Edges(NamedTuple):
+    """Which row of features meets which row of filters: the tensors that operators over a graph take."""
+
+    graph: tuple[Tensor, ...]
+    one_row: tuple[Tensor, ...]
+    """All edges have the one row of weights."""
+
+
+def graph_edges(graph: Graph) -> Edges:
+    """Those of a graph: features at sources, filters along edges, sums at targets."""
+    orders = [part for by in (graph.by_target, graph.by_source) for part in (by.order, by.row_pointers)]
+    pointers = torch.tensor([0, graph.num_edges], device=graph.device)
+    one_row = torch.zeros_like(graph.source), graph.by_target.order, pointers
+    return Edges((graph.source, graph.target, *orders), one_row)
+
+
+@lru_cache(maxsize=16)
+def row_edges(rows: int, device: torch.device) -> Edges:
+    """Row by row: every row is a node joined to itself."""
+    order, pointers = torch.arange(rows, device=device), torch.arange(rows + 1, device=device)
+    shared = torch.zeros(rows, dtype=torch.int64, device=device), order, pointers[[0, -1]]
+    return Edges((order, order, order, pointers, order, pointers), shared)
+
+
 _known: dict[int, tuple[weakref.ref[Tensor], int, dict[Hashable, Edges]]] = {}
-
-
-def convolution_of(multiply: nn.Module, kernels: ModuleType | None = None) -> Product:
-    """What multiplies and sums over edges as an e3nn tensor product with weights of their own does.
-
-    Raises:
-        UnsupportedError: it is no such product, or does not keep channels apart.
-    """
-    if not hasattr(multiply, "instructions") or not hasattr(multiply, "shared_weights"):
-        raise UnsupportedError(f"it multiplies with {type(multiply).__name__}, not with e3nn's TensorProduct")
-    product = Product(describe(multiply), kernels)
-    if product.needs_rows or multiply.shared_weights:
-        raise UnsupportedError("its tensor product is not channel by channel with weights per edge")
-    return product
 
 
 def edges_of(edge_index: Tensor, num_nodes: int, source_row: int = 0) -> Edges:
