@@ -40,9 +40,9 @@ ALLOWED = {
         {"numpy", "matplotlib", "sympy"},
     ),
     "bench": (
-        {"tfngen"},
+        {"tfngen", "tfngen.interop"},
         {"torch", "numpy", "rich", "e3nn", "cuequivariance", "cuequivariance_torch", "jax", "e3nn_jax"}
-        | {"sphericart", "ase"},
+        | {"sphericart", "ase", "sevenn", "mace", "nequip"},
     ),
     "experiments": (
         {"tfngen.runtime", "tfngen.nn", "tfngen.cache", "tfngen"},

@@ -58,6 +58,31 @@ def test_energies_forces_and_stresses_stay(name):
     assert relative(found["stress"], wanted["stress"]) < 1e-5
 
 
+def test_virials_of_single_atoms_are_not_shared_between_them():
+    """Weights shared by both directions of an edge would move virial from one atom to the other."""
+    virials = []
+    for accelerated in (False, True):
+        used = SevenNetCalculator("7net-0", device="cpu", compute_atomic_virial=True)
+        if accelerated:
+            accelerate(used.model)
+        atoms = salt()
+        atoms.calc = used
+        virials.append(atoms.get_stresses())
+    assert relative(virials[1], virials[0]) < 1e-5
+
+
+def test_both_directions_of_an_edge_share_their_weights(monkeypatch):
+    used = calculator()
+    accelerate(used.model)
+    rows = []
+    for name in CONVOLUTIONS:
+        radial = used.model._modules[name].weight_nn
+        radial.register_forward_hook(lambda module, given, weights: rows.append(weights.shape[0]))
+    results(used, salt())
+    edges = used.results["num_edges"]
+    assert rows == [edges // 2] * 5
+
+
 def test_the_convolutions_are_what_computes():
     """Not the products inside them: those would fail."""
     used = calculator()

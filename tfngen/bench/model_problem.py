@@ -51,6 +51,7 @@ def sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared:
 
 def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
     """A MACE of random weights: l ≤ 3 along edges, correlation 3, two layers."""
+    import mace  # noqa: F401 (first: it tells torch how to read the constants of its old e3nn)
     from e3nn import o3
     from mace import data, modules
     from mace.tools import AtomicNumberTable, torch_geometric
@@ -196,11 +197,14 @@ def _convolutions(
     found = []
     plain = Product.__call__
 
-    def listen(self: Product, x: Tensor, y: Tensor, weight: Tensor, edges: Any = None) -> Tensor:
+    def listen(
+        self: Product, x: Tensor, y: Tensor, weight: Tensor, edges: Any = None, sharing: Any = None
+    ) -> Tensor:
         if id(self) in products:
-            operands = [each.detach().clone().requires_grad_() for each in (x, y, weight)]
+            each = weight if sharing is None else weight[sharing.index]  # what the original would be given
+            operands = [tensor.detach().clone().requires_grad_() for tensor in (x, y, each)]
             found.append((self, products[id(self)], operands, edges))
-        return plain(self, x, y, weight, edges)
+        return plain(self, x, y, weight, edges, sharing)
 
     Product.__call__ = listen  # type: ignore[method-assign]
     try:

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from torch import nn
 
-from tfngen.interop.products import UnsupportedError
+from tfngen.interop.description import UnsupportedError
 from tfngen.interop.standin import Made, Standin
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-6}
@@ -137,6 +137,8 @@ def accelerate(model: nn.Module, progress: Callable[[str], None] = lambda _: Non
                 f"{full_name}.{child}." if child else f"{full_name}." for child in standin.absorbed or [""]
             ]
             report._places.append((parent, name, module, standin))
+    for standin in {id(each[-1]): each[-1] for each in report._places}.values():
+        standin.placed_in(model)
     return report
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from tfngen.interop.products import Description, Instruction, Product, UnsupportedError, kernels_for
+from tfngen.interop.description import Description, Instruction, UnsupportedError
+from tfngen.interop.products import Product, kernels_for
 from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
 from tfngen.runtime.convolution import Convolution

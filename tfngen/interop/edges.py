@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime.graph import Graph
+from tfngen.runtime.segments import EdgeOrder
 
 
 class Edges(NamedTuple):
@@ -77,3 +78,68 @@ def edges_between(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
 
 def _edges(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
     return graph_edges(Graph(torch.stack([sources, targets]), num_nodes))
+
+
+class Pairs(NamedTuple):
+    """The edges of a graph two by two, each with the one that leads back."""
+
+    order: EdgeOrder
+    """The pair each edge belongs to."""
+    first: Tensor
+    """(pairs,) the edge of each pair that comes first."""
+    second: Tensor
+    """(pairs,) the other."""
+
+
+_paired: dict[int, tuple[weakref.ref[Tensor], int, weakref.ref[Tensor], Pairs | None]] = {}
+_MIX = (0x9E3779B97F4A7C15 - 2**64, 0xC2B2AE3D27D4EB4F - 2**64, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
+"""Odd numbers that spread the bits of a key."""
+
+
+def pairs_of(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
+    """Every edge with its opposite: nodes exchanged, and the vector negative to the last bit.
+
+    Found again as long as `vectors` lives and is not written to.
+
+    Args:
+        edge_index: (2, edges) int32 or int64.
+        vectors: (edges, 3) float32 or float64, along the edges.
+
+    Returns:
+        None where an edge has no opposite.
+    """
+    key = id(vectors)
+    if key in _paired:
+        reference, written, index, pairs = _paired[key]
+        if reference() is vectors and written == vectors._version and index() is edge_index:
+            return pairs
+    pairs = _pairs(edge_index, vectors.detach())
+    reference = weakref.ref(vectors, lambda _: _paired.pop(key, None))
+    _paired[key] = reference, vectors._version, weakref.ref(edge_index), pairs
+    return pairs
+
+
+def _pairs(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
+    begin, end = edge_index.to(torch.int64)
+    edges = begin.shape[0]
+    if edges == 0 or edges % 2:
+        return None
+    x, y, z = vectors.unbind(1)
+    upward = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
+    forward = (begin < end) | ((begin == end) & upward)
+    low, high = torch.minimum(begin, end), torch.maximum(begin, end)
+    turned = torch.where(forward[:, None], vectors, -vectors) + 0.0  # and −0 becomes 0
+    bits = turned.contiguous().view(torch.int32 if vectors.dtype == torch.float32 else torch.int64)
+    bits = bits.to(torch.int64)
+    parts = (low * (int(high.max()) + 1) + high, *(bits ^ (bits >> 32)).unbind(1))
+    mixed = sum((part * factor for part, factor in zip(parts, _MIX, strict=True)), torch.zeros_like(low))
+    order = torch.argsort(mixed ^ (mixed >> 29), stable=True)
+    one, other = order[0::2], order[1::2]
+    alike = all(torch.equal(each[one], each[other]) for each in (low, high, turned))
+    if not alike or bool((forward[one] == forward[other]).any()):
+        return None
+    index = torch.empty_like(order)
+    index[one] = index[other] = torch.arange(edges // 2, device=order.device)
+    pointers = torch.arange(0, edges + 1, 2, device=order.device)
+    first, second = torch.where(forward[one], one, other), torch.where(forward[one], other, one)
+    return Pairs(EdgeOrder(index, order, pointers), first, second)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import DTYPES, convolution_of
 from tfngen.interop.edges import edges_of
-from tfngen.interop.products import UnsupportedError
 from tfngen.interop.standin import Made, Standin
 
 

@@ -14,94 +14,23 @@ A tensor product of rows is the convolution over a graph in which each row is a 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from math import prod, sqrt
+from math import prod
 from types import ModuleType
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from tfngen.interop.description import Description, Instruction
 from tfngen.interop.edges import Edges, row_edges
 from tfngen.interop.layout import turned
 from tfngen.irreps import Irreps, Path
 from tfngen.runtime.convolution_operators import convolve
 from tfngen.runtime.plan import PackedPath, Widths, encode
+from tfngen.runtime.segments import EdgeOrder
 
-MODES = ("uvu", "uvv", "uvw", "uuu")
 SHARED_DEGREE = 3
 """Up to here all models share the package of every path, and with it what was compiled for another."""
-
-
-class UnsupportedError(ValueError):
-    """Something tfngen has no kernels for; the message is the reason."""
-
-
-class Instruction(NamedTuple):
-    """One term of a product: ``in1[at_in1] ⊗ in2[at_in2]`` into ``out[at_out]``."""
-
-    at_in1: int
-    at_in2: int
-    at_out: int
-    mode: str
-    has_weight: bool
-    coefficient: float
-    """What multiplies the symbol of norm 1, e3nn's ``wigner_3j``."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """A tensor product: irreps in ``mul_ir`` rows, and its instructions in the order of their weights."""
-
-    irreps_in1: Irreps
-    irreps_in2: Irreps
-    irreps_out: Irreps
-    instructions: tuple[Instruction, ...]
-
-    def __post_init__(self) -> None:
-        for each in self.instructions:
-            if each.mode not in MODES:
-                raise UnsupportedError(f"an instruction of mode {each.mode!r}; there are {', '.join(MODES)}")
-            if each.mode == "uvw" and not each.has_weight:
-                raise UnsupportedError("an instruction of mode 'uvw' without weights")
-        if not any(prod(self.shape(each)) for each in self.instructions):
-            raise UnsupportedError("no instruction couples anything")
-
-    def channels(self, each: Instruction) -> tuple[int, int, int]:
-        """Of both inputs and the output."""
-        irreps = (self.irreps_in1, self.irreps_in2, self.irreps_out)
-        return tuple(i.blocks[at].multiplicity for i, at in zip(irreps, each[:3], strict=True))  # type: ignore[return-value]
-
-    def shape(self, each: Instruction) -> tuple[int, ...]:
-        """That of its weights, had it any."""
-        u, v, w = self.channels(each)
-        return {"uvu": (u, v), "uvv": (u, v), "uvw": (u, v, w), "uuu": (u,)}[each.mode]
-
-    def degrees(self, each: Instruction) -> tuple[int, int, int]:
-        """Of both inputs and the output."""
-        irreps = (self.irreps_in1, self.irreps_in2, self.irreps_out)
-        return tuple(i.blocks[at].irrep.l for i, at in zip(irreps, each[:3], strict=True))  # type: ignore[return-value]
-
-    def path(self, at: int, features_first: bool) -> Path:
-        """The degrees of instruction `at`, where its first side is the features, or its second."""
-        l1, l2, l_output = self.degrees(self.instructions[at])
-        return Path(l2, l1, l_output) if features_first else Path(l1, l2, l_output)
-
-    def scale(self, at: int, features_first: bool) -> float:
-        """The instruction's coefficient over what ours have: √(2l_O + 1), and filter before input.
-
-        Exchanging the two multiplies the symbol of a path of odd l_F + l_I + l_O by −1.
-        """
-        path = self.path(at, features_first)
-        sign = -1.0 if features_first and not path.even else 1.0
-        scale = sign * self.instructions[at].coefficient / sqrt(2 * path.l_output + 1)
-        return round(scale) if abs(scale - round(scale)) < 1e-14 and round(scale) else scale
-
-    def weight_offsets(self) -> list[int]:
-        """Where each instruction's weights begin, and where all end."""
-        sizes = (prod(self.shape(each)) if each.has_weight else 0 for each in self.instructions)
-        return list(accumulate(sizes, initial=0))
 
 
 def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
@@ -171,7 +100,14 @@ class Product:
         """Whether weights mix channels or channels meet one by one, before any sum over edges."""
         return bool(self._by_row) or any(part.mixes for part in self._parts)
 
-    def __call__(self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges | None = None) -> Tensor:
+    def __call__(
+        self,
+        x: Tensor,
+        y: Tensor,
+        weight: Tensor,
+        edges: Edges | None = None,
+        sharing: EdgeOrder | None = None,
+    ) -> Tensor:
         """Multiply.
 
         Args:
@@ -180,6 +116,7 @@ class Product:
             weight: (numel,) for all alike, or (rows, numel), or (edges, numel).
             edges: of a graph, whose sums at targets are returned; row by row by default, and always where
                 `needs_rows`.
+            sharing: which row of `weight` each edge has, (rows, numel) then; its own by default.
 
         Returns:
             (rows, irreps_out.dim), or (nodes, …).
@@ -187,9 +124,11 @@ class Product:
         given, edges = self.description, edges or row_edges(x.shape[0], x.device)
         if len(self._parts) == 1 and not self._by_row and self._parts[0].is_whole:
             (part,) = self._parts
-            return turned(part.sums(self.kernels, x, y, weight, edges), given.irreps_out, "ir_mul", "mul_ir")
+            return turned(
+                part.sums(self.kernels, x, y, weight, edges, sharing), given.irreps_out, "ir_mul", "mul_ir"
+            )
         blocks = [None] * len(given.irreps_out)  # type: list[Tensor | None]
-        for at, block in self._blocks(x, y, weight, edges):
+        for at, block in self._blocks(x, y, weight, edges, sharing):
             found = blocks[at]
             blocks[at] = block if found is None else found + block
         rows = [
@@ -198,10 +137,12 @@ class Product:
         ]
         return turned(torch.cat(rows, dim=1), given.irreps_out, "ir_mul", "mul_ir")
 
-    def _blocks(self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges) -> Iterator[tuple[int, Tensor]]:
+    def _blocks(
+        self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges, sharing: EdgeOrder | None
+    ) -> Iterator[tuple[int, Tensor]]:
         """Summands of output blocks: their places, and (rows, 2l + 1, channels)."""
         for part in self._parts:
-            yield from part.blocks(self.kernels, x, y, weight, edges)
+            yield from part.blocks(self.kernels, x, y, weight, edges, sharing)
         offsets = self.description.weight_offsets()
         for at in self._by_row:
             each = self.description.instructions[at]
@@ -290,10 +231,19 @@ class _Part:
         blocks = [(at, block.multiplicity) for at, block in enumerate(self.given.irreps_out)]
         return not self.mixes and self.slots == blocks
 
-    def sums(self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges) -> Tensor:
+    def sums(
+        self,
+        kernels: ModuleType,
+        x: Tensor,
+        y: Tensor,
+        weight: Tensor,
+        edges: Edges,
+        sharing: EdgeOrder | None,
+    ) -> Tensor:
         """What kernels write: a row with all slots, component by component."""
         features, filters = (x, y) if self.features_first else (y, x)
         weights, one_row = self._weights(filters, weight)
+        rows = (None,) * 3 if sharing is None else (sharing.index, sharing.order, sharing.row_pointers)
         # Views, as the engine does not tell of leaves whether their gradient is wanted.
         operands = self._scaled(filters), turned(features, self.features, "mul_ir", "ir_mul"), weights
         sums: Tensor = convolve(
@@ -301,15 +251,21 @@ class _Part:
             kernels._package.fingerprint,
             self.numbers,
             [operand.view_as(operand) for operand in operands],
-            (*edges.graph, *(edges.one_row if one_row else (None,) * 3)),
+            (*edges.graph, *(edges.one_row if one_row else rows)),
         )
         return sums
 
     def blocks(
-        self, kernels: ModuleType, x: Tensor, y: Tensor, weight: Tensor, edges: Edges
+        self,
+        kernels: ModuleType,
+        x: Tensor,
+        y: Tensor,
+        weight: Tensor,
+        edges: Edges,
+        sharing: EdgeOrder | None,
     ) -> Iterator[tuple[int, Tensor]]:
         """For each output block its place, and (rows, 2l + 1, channels)."""
-        sums = self.sums(kernels, x, y, weight, edges)
+        sums = self.sums(kernels, x, y, weight, edges, sharing)
         if self.mixes:
             ((at, width),) = self.slots
             products, mixing = sums.unflatten(1, (-1, width)), self._mixing_weights(weight)

@@ -13,10 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import DTYPES, convolution_of
-from tfngen.interop.edges import edges_of
-from tfngen.interop.products import UnsupportedError
+from tfngen.interop.edges import edges_of, pairs_of
 from tfngen.interop.standin import Made, Standin
+from tfngen.runtime.segments import EdgeOrder
+
+EDGE_VECTORS = "edge_vec"
+"""Where SevenNet keeps the vectors along edges."""
 
 
 class IrrepsConvolution(Standin):
@@ -40,17 +44,39 @@ class IrrepsConvolution(Standin):
             raise UnsupportedError("not instantiated yet")
         super().__init__(original)
         self.__dict__["product"] = convolution_of(original.convolution, kernels)
+        self.__dict__["outputs"] = None
+
+    def placed_in(self, model: nn.Module) -> None:
+        """Learn of the modules that may split a virial among atoms, edge by edge."""
+        self.__dict__["outputs"] = [each for each in model.modules() if hasattr(each, "use_atomic_virial")]
 
     def forward(self, data: dict[str, Any]) -> dict[str, Any]:
         """Node features after the convolution, under `key_x`."""
         x, filters = data[self.key_x], data[self.key_filter]
         if not x.is_cpu or x.dtype not in DTYPES or filters.dtype != x.dtype:
             return self.original(data)
-        weight = self.weight_nn(data[self.key_weight_input])
         # SevenNet lists the node that is summed into first.
         edges = edges_of(data[self.key_edge_idx], x.shape[0], source_row=1)
-        data[self.key_x] = self.product(x, filters, weight, edges).div(self.denominator)
+        weight, sharing = self._weights(data)
+        data[self.key_x] = self.product(x, filters, weight, edges, sharing).div(self.denominator)
         return data
+
+    def _weights(self, data: dict[str, Any]) -> tuple[Tensor, EdgeOrder | None]:
+        """Weights per edge; or per pair of edges that lead there and back, as these depend on lengths alone.
+
+        The two then have the mean of their derivatives, so what is summed over both stays what it is, and
+        only shares of single edges, as in atomic virials, would not.
+        """
+        given, vectors = data[self.key_weight_input], data.get(EDGE_VECTORS)
+        if self.outputs is not None and vectors is not None and given.shape[0] == vectors.shape[0]:
+            pairs = None
+            if not any(each.use_atomic_virial for each in self.outputs):
+                pairs = pairs_of(data[self.key_edge_idx], vectors)
+            if pairs is not None:
+                one, other = given[pairs.first], given[pairs.second]
+                if torch.equal(one, other):
+                    return self.weight_nn((one + other) / 2), pairs.order
+        return self.weight_nn(given), None
 
 
 def _convolution(original: nn.Module) -> Made:

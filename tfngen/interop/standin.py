@@ -50,6 +50,9 @@ class Standin(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["original"])  # type: ignore[misc]
 
+    def placed_in(self, model: nn.Module) -> None:
+        """Told once it is a part of `model`, whatever that is good for."""
+
     def extra_repr(self) -> str:
         """What it stands in for."""
         return f"for {type(self.original).__module__}.{type(self.original).__name__}"
