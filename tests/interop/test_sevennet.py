@@ -154,6 +154,14 @@ def test_one_atom_without_neighbours():
     assert relative(results(used, atoms)["energy"], wanted) < 1e-6
 
 
+def test_accelerating_twice_changes_nothing_more():
+    used = calculator()
+    accelerate(used.model)
+    children = [id(each) for each in used.model.modules()]
+    assert accelerate(used.model).replaced == []
+    assert [id(each) for each in used.model.modules()] == children
+
+
 def test_a_parallel_model_is_left():
     used = calculator()
     used.model._modules["0_convolution"].is_parallel = True

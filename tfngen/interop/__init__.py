@@ -4,6 +4,6 @@
 which packages lay irreps out in memory. Nothing here changes what a model computes, or where its weights are.
 """
 
-from tfngen.interop.accelerate import Report, accelerate
+from tfngen.interop.acceleration import Report, accelerate
 
 __all__ = ["Report", "accelerate"]

@@ -50,6 +50,10 @@ class Standin(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["original"])  # type: ignore[misc]
 
+    def absorbed_below(self, name: str) -> list[str]:
+        """How the names begin of all modules whose work it does, where its own is `name`."""
+        return [f"{name}."] if self.absorbed is None else [f"{name}.{child}." for child in self.absorbed]
+
     def placed_in(self, model: nn.Module) -> None:
         """Told once it is a part of `model`, whatever that is good for."""
 

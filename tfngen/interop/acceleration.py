@@ -123,6 +123,9 @@ def accelerate(model: nn.Module, progress: Callable[[str], None] = lambda _: Non
     made: dict[int, tuple[Standin | None, str]] = {}
     absorbed: list[str] = []
     for parent, name, full_name, module in list(_places(model)):
+        if isinstance(module, Standin):
+            absorbed += module.absorbed_below(full_name)
+            continue
         kind, maker = _maker(module, makers)
         if maker is None or f"{full_name}.".startswith(tuple(absorbed)):
             continue
@@ -133,9 +136,7 @@ def accelerate(model: nn.Module, progress: Callable[[str], None] = lambda _: Non
         report.entries.append(Entry(full_name, kind, standin is not None, reason))
         if standin is not None:
             parent._modules[name] = standin
-            absorbed += [
-                f"{full_name}.{child}." if child else f"{full_name}." for child in standin.absorbed or [""]
-            ]
+            absorbed += standin.absorbed_below(full_name)
             report._places.append((parent, name, module, standin))
     for standin in {id(each[-1]): each[-1] for each in report._places}.values():
         standin.placed_in(model)
@@ -190,8 +191,6 @@ def _places(model: nn.Module, above: str = "") -> Iterator[tuple[nn.Module, str,
 def _maker(
     module: nn.Module, makers: dict[str, Callable[[nn.Module], Made]]
 ) -> tuple[str, Callable[[nn.Module], Made] | None]:
-    if isinstance(module, Standin):
-        return "", None
     if isinstance(module, torch.jit.ScriptModule):
         kinds = {kind.rpartition(".")[2] for kind in makers}
         if module.original_name.endswith(tuple(kinds)):
