@@ -20,17 +20,17 @@ class Model(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.harmonics = o3.SphericalHarmonics([0, 1, 2], True, "component")
-        product = o3.FullyConnectedTensorProduct("8x0e+4x1o", "0e+1o+2e", "8x0e+4x1o")
+        product = o3.FullyConnectedTensorProduct("16x0e+4x1o", "0e+1o+2e", "16x0e+4x1o")
         self.layers = nn.ModuleList([product, product])
         self.gate = o3.ElementwiseTensorProduct("4x0e", "4x1o")
         self.square = o3.TensorSquare("4x1o")
-        self.linear = nn.Linear(20, 20)
+        self.linear = nn.Linear(28, 28)
 
     def forward(self, x, r):
         y = self.harmonics(r)
         for layer in self.layers:
             x = x + layer(self.linear(x), y)
-        return self.square(self.gate(x[..., :4], x[..., 8:]))
+        return self.square(self.gate(x[..., :4], x[..., 16:]))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def model():
 
 def inputs():
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(6, 20, generator=generator), torch.randn(6, 3, generator=generator)
+    return torch.randn(6, 28, generator=generator), torch.randn(6, 3, generator=generator)
 
 
 def test_known_modules_are_replaced_and_numbers_stay(model):
@@ -95,7 +95,7 @@ def test_a_module_that_computes_something_else_is_left(model, monkeypatch):
         def forward(self, x, y, weight=None):
             return 2 * super().forward(x, y, weight)
 
-    model.layers[0] = Doubled("8x0e+4x1o", "0e+1o+2e", "8x0e+4x1o")
+    model.layers[0] = Doubled("16x0e+4x1o", "0e+1o+2e", "16x0e+4x1o")
     report = accelerate(model)
     assert report.replaced == ["harmonics", "layers.1"]
     assert "results differ" in report.left["layers.0"]

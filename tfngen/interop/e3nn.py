@@ -303,7 +303,7 @@ def _tensor_product(original: nn.Module) -> Made:
 
     standin = TensorProduct(original)
     if standin.product.gains_nothing:
-        raise UnsupportedError("e3nn is as fast where channels meet one by one or are only mixed")
+        raise UnsupportedError("e3nn is as fast where channels are few, meet one by one or are only mixed")
     return standin, call
 
 

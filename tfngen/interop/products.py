@@ -32,6 +32,9 @@ from tfngen.runtime.segments import EdgeOrder
 SHARED_DEGREE = 3
 """Up to here all models share the package of every path, and with it what was compiled for another."""
 
+MANY = 16
+"""Channels that fill a vector."""
+
 
 def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
     """A package with these paths and harmonics up to `lmax`, from the user's cache."""
@@ -87,11 +90,12 @@ class Product:
 
     @property
     def gains_nothing(self) -> bool:
-        """Whether e3nn is as fast: channels that meet one by one, or are mixed and scaled by one number."""
+        """Whether e3nn is as fast: channels meet one by one, are few, or are mixed and scaled by a number."""
 
         def gains(each: Instruction) -> bool:
             (u, v, _), (l1, l2, _) = self.description.channels(each), self.description.degrees(each)
-            return each.mode in ("uvu", "uvv") or (each.mode == "uvw" and (u, l1) != (1, 0) != (v, l2))
+            mixed = each.mode == "uvw" and max(u, v) >= MANY and (u, l1) != (1, 0) != (v, l2)
+            return each.mode in ("uvu", "uvv") or mixed
 
         return not any(gains(each) for each in self.description.instructions)
 
