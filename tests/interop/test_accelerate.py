@@ -125,3 +125,16 @@ def test_only_modules_are_accelerated():
     with pytest.raises(ValueError, match=r"^model: str"):
         accelerate("model")
     assert "nothing" in str(accelerate(nn.Linear(2, 2)))
+
+
+def test_hooks_run_once_whoever_computes(model):
+    accelerate(model)
+    calls: list[int] = []
+    model.layers[0].register_forward_hook(lambda *_: calls.append(1))
+    x, r = inputs()
+    y = model.harmonics(r)
+    model.layers[0](x, y)
+    assert len(calls) == 1
+    listed = list(model.layers[0].original.weight_views())  # which is for e3nn to put together
+    torch.testing.assert_close(model.layers[0](x, y, listed), model.layers[0](x, y), rtol=1e-5, atol=1e-5)
+    assert len(calls) == 3

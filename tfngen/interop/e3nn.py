@@ -205,7 +205,7 @@ class TensorProduct(Standin):
         if weight is None:
             used = self.weight if self._internal else x.new_empty(0)
         if not self._suits(x, y, used):
-            return self.original(x, y, weight)
+            return self.original.forward(x, y, weight)
         leading = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1], used.shape[:-1])
         rows = [tensor.expand(*leading, -1).reshape(-1, tensor.shape[-1]) for tensor in (x, y)]
         if used.ndim > 1:
@@ -272,7 +272,7 @@ class SphericalHarmonics(Standin):
             (…, irreps_out.dim).
         """
         if not x.is_cpu or x.dtype not in DTYPES or x.shape[-1:] != (3,):
-            return self.original(x)
+            return self.original.forward(x)
         values = self.kernels.spherical_harmonics(x)
         if self._columns != list(range(values.shape[-1])):
             first, last = self._columns[0], self._columns[-1] + 1

@@ -39,7 +39,7 @@ class TensorProductScatter(Standin):
     ) -> Tensor:
         """Σ over the edges into each node: (nodes, irreps_mid.dim)."""
         if not x.is_cpu or x.dtype not in DTYPES or not x.dtype == edge_attr.dtype == edge_weight.dtype:
-            return self.original(x, edge_attr, edge_weight, edge_dst, edge_src)
+            return self.original.forward(x, edge_attr, edge_weight, edge_dst, edge_src)
         return self.product(x, edge_attr, edge_weight, edges_between(edge_src, edge_dst, x.shape[0]))
 
 

@@ -54,7 +54,7 @@ class IrrepsConvolution(Standin):
         """Node features after the convolution, under `key_x`."""
         x, filters = data[self.key_x], data[self.key_filter]
         if not x.is_cpu or x.dtype not in DTYPES or filters.dtype != x.dtype:
-            return self.original(data)
+            return self.original.forward(data)
         # SevenNet lists the node that is summed into first.
         edges = edges_of(data[self.key_edge_idx], x.shape[0], source_row=1)
         weight, sharing = self._weights(data)
