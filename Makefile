@@ -28,10 +28,12 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# MACE wants e3nn 0.4.4, NequIP e3nn 0.5.9 or newer.
+# MACE wants e3nn 0.4.4, NequIP e3nn 0.5.9 or newer. Their environments are kept for the next time.
 MODELS := mace nequip
 DISTRIBUTION_mace := mace-torch
 DISTRIBUTION_nequip := nequip
+
+.PRECIOUS: $(VENV)-%/.installed
 
 test-models: $(MODELS:%=test-model-%)
 
