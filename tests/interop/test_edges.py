@@ -65,3 +65,13 @@ def test_what_has_no_opposite_is_not_paired():
     assert repeated.first.tolist() == [0, 2]
     vectors[0, 1] = 2.0  # written to: looked at again
     assert pairs_of(index, vectors) is None
+
+
+def test_nothing_is_remembered_of_what_does_not_tell_of_writing():
+    """In inference mode tensors have no version, so each call looks anew."""
+    with torch.inference_mode():
+        index, vectors = torch.tensor([[0, 1], [1, 0]]), torch.tensor([[1.0, 0, 0], [-1.0, 0, 0]])
+        assert pairs_of(index, vectors) is not None
+        vectors[0, 1] = 2.0
+        assert pairs_of(index, vectors) is None
+        assert torch.equal(edges_of(index, 2).graph[0], index[0])

@@ -14,17 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import Description, Instruction, UnsupportedError
-from tfngen.interop.products import Product, kernels_for
+from tfngen.interop.products import Product, computable, kernels_for
 from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
-from tfngen.runtime.convolution import Convolution
 from tfngen.runtime.features import Features
 
 if TYPE_CHECKING:
     from e3nn import o3
 
-DTYPES = (torch.float32, torch.float64)
-"""Those there are kernels for."""
+    from tfngen.runtime.convolution import Convolution
+
 ROWS = 3
 """So many are computed when a stand-in is tried."""
 
@@ -218,10 +217,8 @@ class TensorProduct(Standin):
             return False
         if tuple(each.shape[-1] if each.ndim else -1 for each in (x, y, weight)) != self._widths:
             return False
-        alike = x.dtype == y.dtype == weight.dtype and x.dtype in DTYPES
         shared = weight.ndim == 1 if self._shared else weight.ndim > 1
-        here = x.is_cpu and y.is_cpu and weight.is_cpu
-        return alike and here and (shared or not weight.shape[-1])
+        return computable(x, y, weight) and (shared or not weight.shape[-1])
 
 
 class SphericalHarmonics(Standin):
@@ -271,7 +268,7 @@ class SphericalHarmonics(Standin):
         Returns:
             (…, irreps_out.dim).
         """
-        if not x.is_cpu or x.dtype not in DTYPES or x.shape[-1:] != (3,):
+        if not computable(x) or x.shape[-1:] != (3,):
             return self.original.forward(x)
         values = self.kernels.spherical_harmonics(x)
         if self._columns != list(range(values.shape[-1])):
@@ -280,16 +277,14 @@ class SphericalHarmonics(Standin):
                 values = values[..., first:last]
             else:
                 values = values[..., self._columns]
-        return (
-            values if self.original.normalization == "component" else values * values.new_tensor(self._scales)
-        )
+        return values if self._is_component else values * values.new_tensor(self._scales)
 
 
 # ── for `accelerate` ────────────────────────────────────────────────────────────────────────────────────
 
 
 def _tensor_product(original: nn.Module) -> Made:
-    dtype = _dtype(original)
+    dtype = dtype_of(original)
 
     def call(module: nn.Module) -> Tensor:
         x, y = (
@@ -308,10 +303,10 @@ def _tensor_product(original: nn.Module) -> Made:
 
 
 def _spherical_harmonics(original: nn.Module) -> Made:
-    return SphericalHarmonics(original), lambda module: module(torch.randn(ROWS, 3, dtype=_dtype(original)))
+    return SphericalHarmonics(original), lambda module: module(torch.randn(ROWS, 3, dtype=dtype_of(original)))
 
 
-def _dtype(module: nn.Module) -> torch.dtype:
+def dtype_of(module: nn.Module) -> torch.dtype:
     """That of a module's floating-point tensors; torch's default where it has none."""
     tensors = [*module.parameters(), *module.buffers()]
     return next((each.dtype for each in tensors if each.is_floating_point()), torch.get_default_dtype())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
+
+Found = TypeVar("Found")
 
 
 class Edges(NamedTuple):
@@ -38,7 +40,22 @@ def row_edges(rows: int, device: torch.device) -> Edges:
     return Edges((order, order, order, pointers, order, pointers), shared)
 
 
-_known: dict[int, tuple[weakref.ref[Tensor], int, dict[Hashable, Edges]]] = {}
+_known: dict[Hashable, tuple[list[tuple[weakref.ref[Tensor], int]], Any]] = {}
+
+
+def _remembered(owners: tuple[Tensor, ...], place: Hashable, make: Callable[[], Found]) -> Found:
+    """What `make` made of `owners` before, as long as they live and are not written to."""
+    if any(owner.is_inference() for owner in owners):  # those do not tell whether they were
+        return make()
+    key = (place, *map(id, owners))
+    if key in _known:
+        seen, found = _known[key]
+        if all(ref() is each and at == each._version for (ref, at), each in zip(seen, owners, strict=True)):
+            return cast(Found, found)
+    made = make()
+    seen = [(weakref.ref(each, lambda _: _known.pop(key, None)), each._version) for each in owners]
+    _known[key] = seen, made
+    return made
 
 
 def edges_of(edge_index: Tensor, num_nodes: int, source_row: int = 0) -> Edges:
@@ -64,16 +81,9 @@ def edges_between(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
     whole = sources._base
     if whole is None or whole is not targets._base:
         return _edges(sources, targets, num_nodes)
-    key = id(whole)
-    reference, written, known = _known.get(key, (None, 0, {}))
-    if reference is None or reference() is not whole or written != whole._version:
-        known = {}
-        _known[key] = weakref.ref(whole, lambda _: _known.pop(key, None)), whole._version, known
     views = (sources, targets)
     place = (num_nodes, *((each.storage_offset(), each.stride(), each.shape[0]) for each in views))
-    if place not in known:
-        known[place] = _edges(sources, targets, num_nodes)
-    return known[place]
+    return _remembered((whole,), place, lambda: _edges(sources, targets, num_nodes))
 
 
 def _edges(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
@@ -91,7 +101,6 @@ class Pairs(NamedTuple):
     """(pairs,) the other."""
 
 
-_paired: dict[int, tuple[weakref.ref[Tensor], int, weakref.ref[Tensor], Pairs | None]] = {}
 _MIX = (0x9E3779B97F4A7C15 - 2**64, 0xC2B2AE3D27D4EB4F - 2**64, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
 """Odd numbers that spread the bits of a key."""
 
@@ -99,7 +108,7 @@ _MIX = (0x9E3779B97F4A7C15 - 2**64, 0xC2B2AE3D27D4EB4F - 2**64, 0x165667B19E3779
 def pairs_of(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
     """Every edge with its opposite: nodes exchanged, and the vector negative to the last bit.
 
-    Found again as long as `vectors` lives and is not written to.
+    Found again as long as both live and are not written to.
 
     Args:
         edge_index: (2, edges) int32 or int64.
@@ -108,15 +117,7 @@ def pairs_of(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
     Returns:
         None where an edge has no opposite.
     """
-    key = id(vectors)
-    if key in _paired:
-        reference, written, index, pairs = _paired[key]
-        if reference() is vectors and written == vectors._version and index() is edge_index:
-            return pairs
-    pairs = _pairs(edge_index, vectors.detach())
-    reference = weakref.ref(vectors, lambda _: _paired.pop(key, None))
-    _paired[key] = reference, vectors._version, weakref.ref(edge_index), pairs
-    return pairs
+    return _remembered((edge_index, vectors), "pairs", lambda: _pairs(edge_index, vectors.detach()))
 
 
 def _pairs(edge_index: Tensor, vectors: Tensor) -> Pairs | None:

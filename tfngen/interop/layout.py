@@ -33,8 +33,10 @@ def to_features(rows: Tensor, irreps: Irreps | str, layout: str = "mul_ir") -> F
     irreps = Irreps.parse(irreps)
     if _checked("layout", layout) == "mul_ir":
         return Features.from_packed(rows, irreps)
+    _check_rows(rows, irreps)
     parts: dict[object, list[Tensor]] = {}
-    for block, (channels, irrep) in zip(_blocks(rows, irreps), irreps, strict=True):
+    blocks = rows.split([block.dim for block in irreps], dim=1)
+    for block, (channels, irrep) in zip(blocks, irreps, strict=True):
         if channels:
             parts.setdefault(irrep, []).append(block.unflatten(1, (irrep.dim, channels)).transpose(1, 2))
     return Features({irrep: concatenate_channels(part) for irrep, part in parts.items()})
@@ -68,7 +70,7 @@ def turned(rows: Tensor, irreps: Irreps | str, layout: str, wanted: str) -> Tens
         ValueError: an unknown layout, or rows that `irreps` do not describe.
     """
     irreps = Irreps.parse(irreps)
-    _blocks(rows, irreps)
+    _check_rows(rows, irreps)
     if _checked("layout", layout) == _checked("wanted", wanted) or not any(map(_moves, irreps)):
         return rows
     shapes = [(channels, irrep.dim) for channels, irrep in irreps]
@@ -81,11 +83,9 @@ def _moves(block: Block) -> bool:
     return block.multiplicity > 1 and block.irrep.l > 0
 
 
-def _blocks(rows: Tensor, irreps: Irreps) -> tuple[Tensor, ...]:
-    """The columns of each block."""
+def _check_rows(rows: Tensor, irreps: Irreps) -> None:
     if rows.ndim != 2 or rows.shape[1] != irreps.dim:
         raise ValueError(f"rows: shape {tuple(rows.shape)}; {irreps} need (points, {irreps.dim})")
-    return rows.split([block.dim for block in irreps], dim=1)
 
 
 def _checked(name: str, layout: str) -> str:

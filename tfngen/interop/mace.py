@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
-from tfngen.interop.e3nn import DTYPES, convolution_of
+from tfngen.interop.e3nn import convolution_of, dtype_of
 from tfngen.interop.edges import edges_of
+from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 
 
@@ -42,7 +43,7 @@ class InteractionBlock(Standin):
         product = convolution_of(original.conv_tp, kernels)
 
         def convolve(x: Tensor, filters: Tensor, weight: Tensor, edge_index: Tensor) -> Tensor:
-            if not x.is_cpu or x.dtype not in DTYPES or not x.dtype == filters.dtype == weight.dtype:
+            if not computable(x, filters, weight):
                 messages = original.conv_tp(x[edge_index[0]], filters, weight)
                 return messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, edge_index[1], messages)
             return product(x, filters, weight, edges_of(edge_index, x.shape[0]))
@@ -55,8 +56,7 @@ class InteractionBlock(Standin):
 
 
 def _interaction(original: nn.Module) -> Made:
-    tensors = [*original.parameters()]
-    dtype = tensors[0].dtype if tensors else torch.get_default_dtype()
+    dtype = dtype_of(original)
 
     def call(module: nn.Module) -> Tensor:
         def rows(count: int, irreps: Any) -> Tensor:

@@ -11,8 +11,9 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from tfngen.interop.e3nn import DTYPES, convolution_of
+from tfngen.interop.e3nn import convolution_of
 from tfngen.interop.edges import edges_between
+from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 
 
@@ -38,7 +39,7 @@ class TensorProductScatter(Standin):
         self, x: Tensor, edge_attr: Tensor, edge_weight: Tensor, edge_dst: Tensor, edge_src: Tensor
     ) -> Tensor:
         """Σ over the edges into each node: (nodes, irreps_mid.dim)."""
-        if not x.is_cpu or x.dtype not in DTYPES or not x.dtype == edge_attr.dtype == edge_weight.dtype:
+        if not computable(x, edge_attr, edge_weight):
             return self.original.forward(x, edge_attr, edge_weight, edge_dst, edge_src)
         return self.product(x, edge_attr, edge_weight, edges_between(edge_src, edge_dst, x.shape[0]))
 

@@ -34,6 +34,15 @@ SHARED_DEGREE = 3
 
 MANY = 16
 """Channels that fill a vector."""
+DTYPES = (torch.float32, torch.float64)
+"""Those there are kernels for."""
+
+
+def computable(*tensors: Tensor) -> bool:
+    """Whether there are kernels for such tensors together: on the processor, of one dtype."""
+    return (
+        all(each.is_cpu and each.dtype == tensors[0].dtype for each in tensors) and tensors[0].dtype in DTYPES
+    )
 
 
 def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
@@ -127,10 +136,8 @@ class Product:
         """
         given, edges = self.description, edges or row_edges(x.shape[0], x.device)
         if len(self._parts) == 1 and not self._by_row and self._parts[0].is_whole:
-            (part,) = self._parts
-            return turned(
-                part.sums(self.kernels, x, y, weight, edges, sharing), given.irreps_out, "ir_mul", "mul_ir"
-            )
+            sums = self._parts[0].sums(self.kernels, x, y, weight, edges, sharing)
+            return turned(sums, given.irreps_out, "ir_mul", "mul_ir")
         blocks = [None] * len(given.irreps_out)  # type: list[Tensor | None]
         for at, block in self._blocks(x, y, weight, edges, sharing):
             found = blocks[at]
@@ -146,7 +153,7 @@ class Product:
     ) -> Iterator[tuple[int, Tensor]]:
         """Summands of output blocks: their places, and (rows, 2l + 1, channels)."""
         for part in self._parts:
-            yield from part.blocks(self.kernels, x, y, weight, edges, sharing)
+            yield from part.blocks(part.sums(self.kernels, x, y, weight, edges, sharing), weight)
         offsets = self.description.weight_offsets()
         for at in self._by_row:
             each = self.description.instructions[at]
@@ -224,16 +231,22 @@ class _Part:
                 else:
                     self.columns += [-1] * channels
         self.paths = [path.degrees for path in paths]
-        self._scales: dict[tuple[torch.dtype, torch.device], Tensor] = {}
         self.scaling = [(origin, scale, self._degree(origin)) for origin, scale in scaled]
         widths_of = Widths(filter_width, input_offsets[-1], len(self.columns), sum(dims))
         self.numbers = encode(widths_of, paths)
 
-    @property
-    def is_whole(self) -> bool:
+        blocks = [(at, block.multiplicity) for at, block in enumerate(given.irreps_out)]
+        self.is_whole = not mixes and self.slots == blocks
         """Whether what kernels write are all output blocks, as they are and in order."""
-        blocks = [(at, block.multiplicity) for at, block in enumerate(self.given.irreps_out)]
-        return not self.mixes and self.slots == blocks
+        read = [origin + m for origin, _, l in self.scaling for m in range(2 * l + 1)]
+        plain = all(scale == 1 for _, scale, _ in self.scaling) and read == list(range(self.filters.dim))
+        self._scales = None if plain else self._scale_matrix()
+        has_ones = any(column < 0 for column in self.columns)
+        numel = weight_offsets[-1] + has_ones  # ones come last
+        self.is_weighted = any(column >= 0 for column in self.columns)
+        in_order = self.columns == list(range(numel))
+        self._chosen = None if in_order else torch.tensor([column % numel for column in self.columns])
+        self._has_ones = has_ones
 
     def sums(
         self,
@@ -259,17 +272,8 @@ class _Part:
         )
         return sums
 
-    def blocks(
-        self,
-        kernels: ModuleType,
-        x: Tensor,
-        y: Tensor,
-        weight: Tensor,
-        edges: Edges,
-        sharing: EdgeOrder | None,
-    ) -> Iterator[tuple[int, Tensor]]:
-        """For each output block its place, and (rows, 2l + 1, channels)."""
-        sums = self.sums(kernels, x, y, weight, edges, sharing)
+    def blocks(self, sums: Tensor, weight: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """For each output block in `sums` its place, and (rows, 2l + 1, channels)."""
         if self.mixes:
             ((at, width),) = self.slots
             products, mixing = sums.unflatten(1, (-1, width)), self._mixing_weights(weight)
@@ -292,14 +296,7 @@ class _Part:
 
     def _scaled(self, filters: Tensor) -> Tensor:
         """The filters that paths read, each times the scale of those that read it."""
-        if all(scale == 1 for _, scale, _ in self.scaling):
-            wanted = [origin + m for origin, _, l in self.scaling for m in range(2 * l + 1)]
-            if wanted == list(range(filters.shape[1])):
-                return filters
-        key = filters.dtype, filters.device
-        if key not in self._scales:
-            self._scales[key] = self._scale_matrix().to(filters)
-        return filters @ self._scales[key]
+        return filters if self._scales is None else filters @ self._scales.to(filters)
 
     def _scale_matrix(self) -> Tensor:
         matrix = torch.zeros(self.filters.dim, self.numbers[0], dtype=torch.float64)
@@ -312,15 +309,14 @@ class _Part:
 
     def _weights(self, like: Tensor, weight: Tensor) -> tuple[Tensor, bool]:
         """The weights that paths multiply by, and whether they are one row."""
-        if all(column < 0 for column in self.columns):
+        if not self.is_weighted:
             return like.new_ones(1, len(self.columns)), True
         one_row = weight.ndim == 1
         rows = weight[None] if one_row else weight
-        if any(column < 0 for column in self.columns):
+        if self._has_ones:
             rows = torch.cat([rows, rows.new_ones(rows.shape[0], 1)], dim=1)
-        if self.columns != list(range(rows.shape[1])):
-            chosen = torch.tensor([column % rows.shape[1] for column in self.columns], device=rows.device)
-            rows = rows.index_select(1, chosen)
+        if self._chosen is not None:
+            rows = rows.index_select(1, self._chosen.to(rows.device))
         return rows, one_row
 
     def _mixing_weights(self, weight: Tensor) -> Tensor:

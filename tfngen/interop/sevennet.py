@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
-from tfngen.interop.e3nn import DTYPES, convolution_of
+from tfngen.interop.e3nn import convolution_of
 from tfngen.interop.edges import edges_of, pairs_of
+from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 from tfngen.runtime.segments import EdgeOrder
 
@@ -53,7 +54,7 @@ class IrrepsConvolution(Standin):
     def forward(self, data: dict[str, Any]) -> dict[str, Any]:
         """Node features after the convolution, under `key_x`."""
         x, filters = data[self.key_x], data[self.key_filter]
-        if not x.is_cpu or x.dtype not in DTYPES or filters.dtype != x.dtype:
+        if not computable(x, filters, data[self.key_weight_input]):
             return self.original.forward(data)
         # SevenNet lists the node that is summed into first.
         edges = edges_of(data[self.key_edge_idx], x.shape[0], source_row=1)
