@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_DEGREE = 12
@@ -80,10 +81,9 @@ class Irrep:
             return cls(text)
         if isinstance(text, tuple) and len(text) == 2:
             return cls(*text)
-        match = _IRREP.match(text) if isinstance(text, str) else None
-        if match is None:
-            raise ValueError(f"irrep: {text!r} is not an irrep; write degree and parity, as in '0e' or '1o'")
-        return cls(int(match[1]), 1 if match[2] == "e" else -1)
+        if isinstance(text, str):
+            return _parse_irrep(text)
+        raise ValueError(_NOT_AN_IRREP.format(text))
 
     @property
     def dim(self) -> int:
@@ -269,6 +269,17 @@ def _blocks(pairs: Iterable[Block | tuple[int, str | Irrep]]) -> tuple[Block, ..
         if not isinstance(multiplicity, int) or isinstance(multiplicity, bool) or multiplicity < 0:
             raise ValueError(f"irreps: multiplicity is {multiplicity!r}; it must be an integer ≥ 0")
     return tuple(Block(multiplicity, Irrep.parse(irrep)) for multiplicity, irrep in given)
+
+
+_NOT_AN_IRREP = "irrep: {!r} is not an irrep; write degree and parity, as in '0e' or '1o'"
+
+
+@lru_cache(maxsize=256)
+def _parse_irrep(text: str) -> Irrep:
+    match = _IRREP.match(text)
+    if match is None:
+        raise ValueError(_NOT_AN_IRREP.format(text))
+    return Irrep(int(match[1]), 1 if match[2] == "e" else -1)
 
 
 def _parse_block(part: str, text: str) -> Block:

@@ -37,7 +37,7 @@ def test_peers_compute_the_same_convolution_and_derivatives(tfn_l1, contender, m
     theirs, ours = prepared(contender, tfn_l1), prepared(TFNGEN, tfn_l1)
     wanted = ours.sample(mode, ours.run[mode]())
     found = theirs.sample(mode, theirs.run[mode]())
-    assert len(found) == len(wanted) == {"forward": 1, "gradient": 3, "forces": 1, "training": 2}[mode]
+    assert len(found) == len(wanted) == {"forward": 1, "gradient": 3, "forces": 2, "training": 2}[mode]
     for one, other in zip(found, wanted, strict=True):
         assert one.shape == other.shape
         assert np.abs(one - other).max() < TOLERANCE * np.abs(other).max()
@@ -53,7 +53,11 @@ def test_training_differentiates_the_forces(tfn_l1):
 
     def loss(step: float) -> float:
         moved = dataclasses.replace(drawn, weights=(drawn.weights + step * direction).detach())
-        return float((_prepare(ours, moved).run["forces"]()[0] * drawn.target).sum())
+        there = _prepare(ours, moved)
+        (out,) = there.sample("forward", there.run["forward"]())
+        # Its energy, ½ Σ cotangent · out², has the slope of Σ (cotangent · out) · out with the first out fixed.
+        linear = dataclasses.replace(moved, cotangent=drawn.cotangent * torch.from_numpy(out))
+        return float((_prepare(ours, linear).run["forces"]()[0] * drawn.target).sum())
 
     by_weights = _prepare(ours, drawn).run["training"]()[-1]
     # E is quadratic in the weights, so the central difference is exact but for float32 rounding.

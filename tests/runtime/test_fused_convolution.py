@@ -71,6 +71,25 @@ def test_first_and_second_derivatives(tfn_l2, name):
     assert gradgradcheck(function, small, **fast)
 
 
+def test_derivatives_by_filters_longer_than_needed_end_in_zeros(tfn_l2):
+    """A package's harmonics may go further than a convolution's filters; so do the two derivatives."""
+    convolution, graph, y, features, weights = case(tfn_l2, "vectors alone", nodes=3, edges=4)
+    (irrep,) = features
+    longer = torch.cat([y, torch.ones(4, 5, dtype=y.dtype)], dim=1)
+    small = [leaf.requires_grad_() for leaf in (longer, weights, features[irrep])]
+
+    def function(y, weights, values):
+        return tuple(tensors(convolution(graph, y, {irrep: values}, weights)))
+
+    assert gradcheck(function, small, fast_mode=True)
+    assert gradgradcheck(function, small, fast_mode=True)
+    out = sum(each.square().sum() for each in function(*small))
+    (d_y,) = torch.autograd.grad(out, longer)
+    assert d_y.shape == longer.shape
+    assert d_y[:, :4].any()
+    assert not d_y[:, 4:].any()
+
+
 OPERATORS = {
     **{role.value: role.operands for role in Role},
     "d_input_weight": SLOTS,
@@ -92,9 +111,7 @@ def operator_arguments(tfn_l2, name, sharing):
         )
         for slot in (operand.removesuffix(TANGENT) for operand in OPERATORS[name])
     ]
-    orders = [t for by in (graph.by_target, graph.by_source) for t in (by.order, by.row_pointers)]
-    weight_rows = [shared.index, shared.order, shared.row_pointers] if sharing else [None] * 3
-    fixed = [graph.source, graph.target, *orders, *weight_rows]
+    fixed = graph.edges.shared_by(shared if sharing else None).tensors
     return tfn_l2._package.fingerprint, convolution._numbers, operands, fixed
 
 
@@ -122,8 +139,6 @@ def test_backward_and_double_backward_are_what_the_roles_add_up_to(tfn_l2, name)
 
     convolution, graph, y, features, weights = case(tfn_l2, name)
     packed = torch.cat([each.transpose(1, 2).flatten(1) for each in features.values()], dim=1)
-    orders = [t for by in (graph.by_target, graph.by_source) for t in (by.order, by.row_pointers)]
-    tensors = [graph.source, graph.target, *orders, None, None, None]
     call = tfn_l2._package.fingerprint, convolution._numbers
     generator = torch.Generator().manual_seed(2)
     slots = {"filter": y, "input": packed, "weight": weights}
@@ -134,13 +149,13 @@ def test_backward_and_double_backward_are_what_the_roles_add_up_to(tfn_l2, name)
 
     def role(slot, moved=None):
         operands = [tangents[s] if s == moved else slots[s] for s in ROLE_OF_SLOT[slot].operands]
-        return convolve(ROLE_OF_SLOT[slot].value, *call, operands, tensors)
+        return convolve(ROLE_OF_SLOT[slot].value, *call, operands, graph.edges)
 
-    backward = convolve("backward", *call, list(slots.values()), tensors)
+    backward = convolve("backward", *call, list(slots.values()), graph.edges)
     for slot, result in zip(SLOTS, backward, strict=False):
         assert torch.allclose(result, role(slot), rtol=1e-12, atol=1e-12)
     operands = [*slots.values(), *(tangents[slot] for slot in SLOTS[:3])]
-    twice = convolve("double_backward", *call, operands, tensors)
+    twice = convolve("double_backward", *call, operands, graph.edges)
     for slot, result in zip(SLOTS, twice, strict=True):
         wanted = sum(role(slot, moved) for moved in SLOTS[:3] if moved != slot)
         assert torch.allclose(result, wanted, rtol=1e-12, atol=1e-12)
@@ -168,13 +183,13 @@ def test_a_node_with_more_edges_than_a_tile_sums_them_all(tfn_l2):
 
 
 def test_results_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2):
-    """Bitwise, in value and gradient: 4,000 distinct edges are enough for several threads."""
+    """Bitwise, in value and gradient: 6,400 distinct edges are enough for three threads."""
     convolution, _, _, features, _ = case(tfn_l2, "every path", nodes=80, dtype=torch.float32)
-    pairs = torch.cartesian_prod(torch.arange(80), torch.arange(80))[:4000].T
+    pairs = torch.cartesian_prod(torch.arange(80), torch.arange(80)).T
     generator = torch.Generator().manual_seed(0)
-    y = torch.randn(4000, 9, generator=generator)
-    weights = torch.randn(4000, convolution.weight_numel, generator=generator)
-    shuffle = torch.randperm(4000, generator=generator)
+    y = torch.randn(6400, 9, generator=generator)
+    weights = torch.randn(6400, convolution.weight_numel, generator=generator)
+    shuffle = torch.randperm(6400, generator=generator)
     before = torch.get_num_threads()
     results = []
     try:
@@ -194,26 +209,26 @@ def test_results_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2):
 def test_derivatives_of_shared_weights_do_not_depend_on_threads_or_on_the_order_of_edges(tfn_l2, rows):
     """Bitwise; and each row has what its edges would have, had they rows of their own."""
     convolution, _, _, features, _ = case(tfn_l2, "every path", nodes=80, dtype=torch.float32)
-    pairs = torch.cartesian_prod(torch.arange(80), torch.arange(80))[:4000].T
+    pairs = torch.cartesian_prod(torch.arange(80), torch.arange(80)).T
     generator = torch.Generator().manual_seed(0)
-    y = torch.randn(4000, 9, generator=generator)
+    y = torch.randn(6400, 9, generator=generator)
     weights = torch.randn(rows, convolution.weight_numel, generator=generator, requires_grad=True)
-    kind = torch.randint(0, rows, (4000,), generator=generator)
+    kind = torch.randint(0, rows, (6400,), generator=generator)
 
     def derivatives(order, rows_of_weights, index):
         out = tensors(convolution(Graph(pairs[:, order], 80), y[order], features, rows_of_weights, index))
         return torch.autograd.grad(sum(t.square().sum() for t in out), rows_of_weights)[0]
 
-    shuffle = torch.randperm(4000, generator=generator)
+    shuffle = torch.randperm(6400, generator=generator)
     before, found = torch.get_num_threads(), []
     try:
-        for threads, order in ((1, torch.arange(4000)), (2, torch.arange(4000)), (3, shuffle)):
+        for threads, order in ((1, torch.arange(6400)), (2, torch.arange(6400)), (3, shuffle)):
             torch.set_num_threads(threads)
             found.append(derivatives(order, weights, kind[order]))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(found[0], other) for other in found[1:])
-    by_edge = derivatives(torch.arange(4000), weights.detach()[kind].requires_grad_(), None)
+    by_edge = derivatives(torch.arange(6400), weights.detach()[kind].requires_grad_(), None)
     wanted = torch.zeros_like(weights, dtype=torch.float64).index_add(0, kind, by_edge.double())
     torch.testing.assert_close(found[0].double(), wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
 
@@ -244,10 +259,8 @@ def test_another_default_device_is_not_asked(tfn_l2):
     convolution, graph, y, features, _ = case(tfn_l2, "every path", nodes=60, edges=3000)
     packed = torch.cat([each.transpose(1, 2).flatten(1) for each in features.values()], dim=1)
     grad = torch.ones(60, convolution.irreps_out.dim, dtype=y.dtype)
-    orders = [t for by in (graph.by_target, graph.by_source) for t in (by.order, by.row_pointers)]
-    shared = graph.group_edges(torch.zeros(3000, dtype=torch.int64), 1)
-    tensors = [graph.source, graph.target, *orders, shared.index, shared.order, shared.row_pointers]
-    call = "d_weight", tfn_l2._package.fingerprint, convolution._numbers, (y, packed, grad), tensors
+    edges = graph.edges.shared_by(graph.group_edges(torch.zeros(3000, dtype=torch.int64), 1))
+    call = "d_weight", tfn_l2._package.fingerprint, convolution._numbers, (y, packed, grad), edges
     wanted = convolve(*call)
     with torch.device("meta"):
         found = convolve(*call)

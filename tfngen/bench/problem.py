@@ -5,8 +5,8 @@ The function timed takes edge vectors r, features x and one weight per edge, pat
     out_a = Σ_b C · w(ab) · Y(r_ab) · x_b        (spherical harmonics, gather, product, sum into nodes)
 
 `forward` is out alone. `gradient` is forward and the gradient of Σ cotangent · out by r, x and w. `forces` is
-E = ½ Σ cotangent · out² and −∂E/∂r. `training` is the gradient by x and w of Σ target · (−∂E/∂r), which
-differentiates twice, as every loss on forces does.
+E = Σ cotangent · out, as a linear readout gives it, and −∂E/∂r. `training` is the gradient by x and w of
+Σ target · (−∂E/∂r), E = ½ Σ cotangent · out², which differentiates twice, as every loss on forces does.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
+from tfngen.runtime import plan
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
 
@@ -17,27 +18,30 @@ Found = TypeVar("Found")
 
 
 class Edges(NamedTuple):
-    """Which row of features meets which row of filters: the tensors that operators over a graph take."""
+    """Which row of features meets which row of filters."""
 
-    graph: tuple[Tensor, ...]
-    one_row: tuple[Tensor, ...]
+    graph: plan.Edges
+    """Every edge has a row of weights."""
+    one_row: plan.Edges
     """All edges have the one row of weights."""
 
 
 def graph_edges(graph: Graph) -> Edges:
     """Those of a graph: features at sources, filters along edges, sums at targets."""
-    orders = [part for by in (graph.by_target, graph.by_source) for part in (by.order, by.row_pointers)]
+    edges = graph.edges
     pointers = torch.tensor([0, graph.num_edges], device=graph.device)
-    one_row = torch.zeros_like(graph.source), graph.by_target.order, pointers
-    return Edges((graph.source, graph.target, *orders), one_row)
+    shared = plan.Rows(graph.by_target.order, pointers)
+    return Edges(edges, edges._replace(weight_index=torch.zeros_like(graph.source), by_weight=shared))
 
 
 @lru_cache(maxsize=16)
 def row_edges(rows: int, device: torch.device) -> Edges:
     """Row by row: every row is a node joined to itself."""
     order, pointers = torch.arange(rows, device=device), torch.arange(rows + 1, device=device)
-    shared = torch.zeros(rows, dtype=torch.int64, device=device), order, pointers[[0, -1]]
-    return Edges((order, order, order, pointers, order, pointers), shared)
+    own = plan.Rows(order, pointers)
+    edges = plan.Edges(order, order, own, own)
+    index = torch.zeros(rows, dtype=torch.int64, device=device)
+    return Edges(edges, edges._replace(weight_index=index, by_weight=plan.Rows(order, pointers[[0, -1]])))
 
 
 _known: dict[Hashable, tuple[list[tuple[weakref.ref[Tensor], int]], Any]] = {}

@@ -260,7 +260,6 @@ class _Part:
         """What kernels write: a row with all slots, component by component."""
         features, filters = (x, y) if self.features_first else (y, x)
         weights, one_row = self._weights(filters, weight)
-        rows = (None,) * 3 if sharing is None else (sharing.index, sharing.order, sharing.row_pointers)
         # Views, as the engine does not tell of leaves whether their gradient is wanted.
         operands = self._scaled(filters), turned(features, self.features, "mul_ir", "ir_mul"), weights
         sums: Tensor = convolve(
@@ -268,7 +267,7 @@ class _Part:
             kernels._package.fingerprint,
             self.numbers,
             [operand.view_as(operand) for operand in operands],
-            (*edges.graph, *(edges.one_row if one_row else rows)),
+            edges.one_row if one_row else edges.graph.shared_by(sharing),
         )
         return sums
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
 
 import torch
 
 
+@cache
 def backend(device: torch.device) -> ModuleType:
     """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`,
     `turn_rows`, and `empty` for their results.

@@ -12,18 +12,14 @@ from tfngen.forms import TANGENT
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths, decode
 
 
-def check_convolution(
-    plan: Sequence[int], operands: Mapping[str, Tensor], graph: Sequence[Tensor | None]
-) -> Edges:
-    """The graph, once shapes, dtypes and devices fit each other and the plan.
+def checked_edges(graph: Sequence[Tensor | None]) -> Edges:
+    """`GRAPH_TENSORS` and then `WEIGHT_TENSORS` as one, once their shapes, dtypes and devices fit each other.
 
     What indices hold is checked where they are used: see `tfngen.runtime.cpu.drive`.
 
     Raises:
         ValueError: naming the argument, what it is and what it must be.
     """
-    widths = _checked_widths(tuple(plan))
-    anyone = next(iter(operands.values()))
     names = (*GRAPH_TENSORS, *WEIGHT_TENSORS)
     given = {name: each for name, each in zip(names, graph, strict=True) if each is not None}
     for name, tensor in given.items():
@@ -31,34 +27,42 @@ def check_convolution(
             raise ValueError(
                 f"{name}: {tensor.dtype}, shape {tuple(tensor.shape)}; it must be contiguous int64, one axis"
             )
-        if tensor.device != anyone.device:
-            raise ValueError(f"{name}: on {tensor.device}; the operands are on {anyone.device}")
+        if tensor.device != given["sources"].device:
+            raise ValueError(f"{name}: on {tensor.device}; sources are on {given['sources'].device}")
     if len(given) not in (len(GRAPH_TENSORS), len(names)):
         raise ValueError("weight_index: it comes with weight_order and weight_pointers, or not at all")
     edges = Edges.of(graph)
     for name, tensor in given.items():
-        wanted = edges.num_nodes + 1 if name.endswith("pointers") else edges.count
+        wanted = edges.num_nodes + 1 if name.endswith("pointers") else edges.num_edges
         if tensor.shape[0] != wanted and name != "weight_pointers":
             raise ValueError(f"{name}: {tensor.shape[0]} entries; it must have {wanted}")
     if edges.num_nodes < 0 or edges.weight_rows < 0:
         raise ValueError("pointers: empty; there is one more of them than rows")
+    return edges
+
+
+def check_operands(plan: tuple[int, ...], operands: Mapping[str, Tensor], edges: Edges) -> None:
+    """Whether shapes, dtypes and devices fit each other, the plan and the edges.
+
+    Raises:
+        ValueError: naming the argument, what it is and what it must be.
+    """
+    widths, nodes = _checked_widths(plan), edges.num_nodes
     shapes = {
-        "filter": (edges.count, widths.filter),
-        "input": (edges.num_nodes, widths.input),
+        "filter": (edges.num_edges, widths.filter),
+        "input": (nodes, widths.input),
         "weight": (edges.weight_rows, widths.weight),
-        "grad": (edges.num_nodes, widths.grad),
+        "grad": (nodes, widths.grad),
     }
+    dtype, device = next(iter(operands.values())).dtype, edges.sources.device
     for name, tensor in operands.items():
         shape = shapes[name.removesuffix(TANGENT)]
-        if tuple(tensor.shape) != shape:
+        if tensor.shape != shape:
             raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be {shape}")
-        if tensor.dtype != anyone.dtype or tensor.device != anyone.device:
-            raise ValueError(
-                f"{name}: {tensor.dtype} on {tensor.device}; it must be {anyone.dtype} on {anyone.device}"
-            )
-    if anyone.dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"operands: {anyone.dtype}; they must be torch.float32 or torch.float64")
-    return edges
+        if tensor.dtype != dtype or tensor.device != device:
+            raise ValueError(f"{name}: {tensor.dtype} on {tensor.device}; it must be {dtype} on {device}")
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"operands: {dtype}; they must be torch.float32 or torch.float64")
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,6 @@ from itertools import accumulate
 from types import ModuleType
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from tfngen import irreps as algebra
@@ -132,6 +131,10 @@ class Convolution:
             )
         )
         self._numbers = self._encoded()
+        self._shapes_in, self._shapes_out = (
+            tuple((channels, irrep.dim) for channels, irrep in irreps)
+            for irreps in (self.irreps_in, self.irreps_out)
+        )
 
     def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
@@ -187,7 +190,6 @@ class Convolution:
         features = as_features("features", features, self.irreps_in)
         self._check(graph, y, features, weights)
         rows, order = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
-        y = y[:, : self._components]
         package = getattr(self.kernels, "_package", None)
         product = self._composed if package is None else self._fused
         return product(graph, y, features, rows, order)
@@ -196,27 +198,14 @@ class Convolution:
         self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
     ) -> Features:
         """One pass over the edges for all paths, and nothing per edge and channel in memory."""
-        from tfngen.runtime.convolution_operators import convolve
+        from tfngen.runtime.fused import Fused
 
-        rows = [features[irrep].transpose(1, 2) for _, irrep in self.irreps_in]
-        packed = torch.cat([row.reshape(row.shape[0], row.shape[1] * row.shape[2]) for row in rows], dim=1)
-        edges = (graph.source, graph.target)
-        orders = (order for by in (graph.by_target, graph.by_source) for order in (by.order, by.row_pointers))
         package = self.kernels._package
-        package.check_tensor("features", packed, y)
-        # Views, as the engine does not tell of leaves whether their gradient is wanted.
-        operands = (y, packed.view_as(packed), weights.view_as(weights))
-        sharing = (None,) * 3 if order is None else (order.index, order.order, order.row_pointers)
-        tensors = (*edges, *orders, *sharing)
-        sums = convolve("output", package.fingerprint, self._numbers, operands, tensors)
-        blocks = sums.split([block.dim for block in self.irreps_out], dim=1)
-        return Features._of(
-            [irrep for _, irrep in self.irreps_out],
-            [
-                block.view(block.shape[0], irrep.dim, channels).transpose(1, 2)
-                for block, (channels, irrep) in zip(blocks, self.irreps_out, strict=True)
-            ],
-        )
+        fused = Fused(package.fingerprint, self._numbers, self._shapes_in, self._shapes_out)
+        inputs = [features[irrep] for _, irrep in self.irreps_in]
+        package.check_tensor("features", inputs[0], y)
+        sums = fused(graph.edges.shared_by(order), y, weights, inputs)
+        return Features._of([irrep for _, irrep in self.irreps_out], sums)
 
     def _composed(
         self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
@@ -228,7 +217,7 @@ class Convolution:
             for _, irrep in self.irreps_in
         ]
         # Split once: the gradient of a split is one concatenation, that of a slice an array of zeros each.
-        filters = y.split(self._filter_widths, 1)
+        filters = y[:, : self._components].split(self._filter_widths, 1)
         outputs: list[list[Tensor]] = [[] for _ in self.irreps_out]
         for path, weight in zip(self.paths, weights.split([p.channels for p in self.paths], 1), strict=True):
             along_edges = self.kernels.tensor_product(
@@ -328,9 +317,9 @@ def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Ir
         if not isinstance(features, Mapping):
             raise ValueError(f"{name}: a {type(features).__name__}; it must map irreps to tensors")
         features = Features(features)
-    found = features.irreps
-    if len(found) != len(irreps) or any(found.multiplicity(irrep) != count for count, irrep in irreps):
-        raise ValueError(f"{name}: irreps {found}; this layer wants {irreps}")
+    found = features._channels
+    if len(found) != len(irreps) or any(found.get(irrep) != count for count, irrep in irreps):
+        raise ValueError(f"{name}: irreps {features.irreps}; this layer wants {irreps}")
     return features
 
 

@@ -11,7 +11,7 @@ derivatives of that in two; the third order is composed of the four.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,8 +20,8 @@ from torch import Tensor
 from tfngen.forms import FORM, TANGENT, Form
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
 from tfngen.runtime.backend import backend
-from tfngen.runtime.checks import check_convolution
-from tfngen.runtime.dispatch import call, register
+from tfngen.runtime.checks import check_operands, checked_edges
+from tfngen.runtime.dispatch import Arguments, call, register
 from tfngen.runtime.operators import differentiable, rows_contiguous, wanted_gradients
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
 
@@ -29,26 +29,24 @@ D_INPUT_WEIGHT, BACKWARD = FORM["d_input_weight"], FORM["backward"]
 DOUBLE_BACKWARD, D_GRAD = FORM["double_backward"], FORM["d_grad"]
 
 
-def convolve(
-    name: str, package: str, plan: Sequence[int], operands: Sequence[Tensor], graph: Sequence[Tensor | None]
-) -> Any:
-    """Call ``tfngen::convolution_name``; `graph` is `GRAPH_TENSORS` and then `WEIGHT_TENSORS`."""
-    return call(f"convolution_{name}", package, plan, *operands, *graph)
+def convolve(name: str, package: str, plan: tuple[int, ...], operands: Sequence[Tensor], edges: Edges) -> Any:
+    """Call ``tfngen::convolution_name`` over the edges of a `Graph`."""
+    return call(f"convolution_{name}", package, plan, *operands, edges)
 
 
 def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> dict[str, tuple[int, int]]:
     """Those of what `form` returns."""
     widths = dict(zip(Widths._fields, plan, strict=False))
     nodes = edges.num_nodes
-    rows = {"filter": edges.count, "input": nodes, "weight": edges.weight_rows, "grad": nodes}
+    rows = {"filter": edges.num_edges, "input": nodes, "weight": edges.weight_rows, "grad": nodes}
     return {name: (rows[slot], widths[slot]) for slot, name in zip(form.by, form.results, strict=True)}
 
 
 def _run_convolution(
-    form: Form, package: str, plan: Sequence[int], operands: dict[str, Tensor], graph: Sequence[Tensor | None]
+    form: Form, package: str, plan: tuple[int, ...], operands: dict[str, Tensor], edges: Edges
 ) -> list[Tensor]:
     """Compute what `form` returns."""
-    edges = check_convolution(plan, operands, graph)
+    check_operands(plan, operands, edges)
     run, like = backend(edges.sources.device), next(iter(operands.values()))
     results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges).items()}
     laid_out = {
@@ -57,7 +55,7 @@ def _run_convolution(
     }
     if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
         laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
-    run.convolution(package, form, tuple(plan), laid_out, edges, results)
+    run.convolution(package, form, plan, laid_out, edges, results)
     return list(results.values())
 
 
@@ -79,29 +77,39 @@ def _register_convolution(
             [tensors[0].new_empty(shape) for f in forms for shape in _shapes(f, plan, edges).values()]
         )
 
-    def implementation(package: str, plan: Sequence[int], *tensors: Any) -> Any:
-        named, results = dict(zip(operands, tensors, strict=False)), []
+    def flatten(arguments: Arguments) -> Arguments:
+        return (*arguments[:-1], *arguments[-1].tensors)
+
+    def unflatten(arguments: Arguments) -> Arguments:
+        package, plan, *tensors = arguments
+        return package, tuple(plan), *tensors[:count], checked_edges(tensors[count:])
+
+    def implementation(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
+        named, results = dict(zip(operands, arguments, strict=False)), []
         for form in forms:
             taken = {name: named[name] for name in form.operands}
-            results += _run_convolution(form, package, plan, taken, tensors[count:])
+            results += _run_convolution(form, package, plan, taken, arguments[-1])
         return _as_output(results)
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.package, ctx.plan, *tensors = inputs
-        ctx.save_for_backward(*tensors)
+        ctx.package, plan, *arguments = inputs
+        ctx.plan, ctx.others = tuple(plan), len(arguments) - count
+        ctx.edges = arguments.pop() if ctx.others == 1 else None  # else tensors, behind the operands
+        ctx.save_for_backward(*arguments)
 
     def vjp(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         saved = list(ctx.saved_tensors)
-        ctx.graph = saved[count:]
+        if ctx.edges is None:
+            ctx.edges = Edges.of(saved[count:])
         gradients = backward(ctx, saved[:count], list(cotangents))
-        return None, None, *gradients, *[None] * (len(saved) - count)
+        return None, None, *gradients, *[None] * ctx.others
 
     taken = [f"Tensor {each}" for each in (*operands, *GRAPH_TENSORS)]
     taken += [f"Tensor? {each}" for each in WEIGHT_TENSORS]
     returned = ", ".join("Tensor" for form in forms for _ in form.results)
     returned = f"({returned})" if "," in returned else returned
     schema = f"(str package, int[] plan, {', '.join(taken)}) -> {returned}"
-    register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context)
+    register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context, flatten, unflatten)
 
 
 def _as_output(tensors: list[Tensor]) -> Any:
@@ -113,26 +121,41 @@ def _register_role_over_graph(role: Role) -> None:
 
     def backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
         slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangents[0]}
-        call = ctx.package, ctx.plan
         wanted = [slot for slot, each in zip(role.operands, wanted_gradients(ctx), strict=False) if each]
-        gradients: dict[str, Tensor] = {}
-        if len(set(wanted) & set(BACKWARD.by)) > 1:
-            form = BACKWARD if "filter" in wanted else D_INPUT_WEIGHT
-            together = convolve(form.name, *call, [slots[slot] for slot in SLOTS], ctx.graph)
-            gradients = dict(zip(form.by, together, strict=True))
-        for slot in (each for each in wanted if each not in gradients):
-            derivative = ROLE_OF_SLOT[slot]
-            others = [slots[each] for each in derivative.operands]
-            gradients[slot] = convolve(derivative.value, *call, others, ctx.graph)
+        gradients = derivatives(ctx.package, ctx.plan, slots, wanted, ctx.edges)
         return [gradients[slot] if slot in wanted else None for slot in role.operands]
 
     _register_convolution(role.value, (FORM[role.value],), backward)
 
 
+def derivatives(
+    package: str, plan: tuple[int, ...], slots: Mapping[str, Tensor], wanted: Sequence[str], edges: Edges
+) -> dict[str, Tensor]:
+    """The partial derivatives of the form by the slots `wanted`, and perhaps others.
+
+    Args:
+        package: the fingerprint of a generated package.
+        plan: the convolution.
+        slots: all four operands of the form; what none of `wanted` depends on may be anything.
+        wanted: names of slots.
+        edges: the graph.
+    """
+    found: dict[str, Tensor] = {}
+    if len(set(wanted) & set(BACKWARD.by)) > 1:
+        form = BACKWARD if "filter" in wanted else D_INPUT_WEIGHT
+        together = convolve(form.name, package, plan, [slots[slot] for slot in SLOTS], edges)
+        found = dict(zip(form.by, together, strict=True))
+    for slot in (each for each in wanted if each not in found):
+        derivative = ROLE_OF_SLOT[slot]
+        others = [slots[each] for each in derivative.operands]
+        found[slot] = convolve(derivative.value, package, plan, others, edges)
+    return found
+
+
 def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
     if len(cotangents) < len(BACKWARD.by):  # of d_input_weight, along which the filter stays
         cotangents = [torch.zeros_like(operands[0]), *cotangents]
-    return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.graph))
+    return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.edges))
 
 
 def _backward_of_double_backward(
@@ -150,7 +173,7 @@ def _backward_of_double_backward(
                     ctx.package,
                     ctx.plan,
                     [values[s + TANGENT if s == moved else s] for s in ROLE_OF_SLOT[slot].operands],
-                    ctx.graph,
+                    ctx.edges,
                 )
                 for moved in BACKWARD.by
                 if moved != slot

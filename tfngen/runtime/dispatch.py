@@ -8,7 +8,7 @@ Both ways run the same implementation and the same derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -19,8 +19,12 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 _library = torch.library.Library("tfngen", "DEF")
 
 
+Arguments = tuple[Any, ...]
+
+
 class _Operator(NamedTuple):
     dispatched: Callable[..., Any]
+    flatten: Callable[[Arguments], Arguments]
     implementation: Callable[..., Any]
     differentiable: type[torch.autograd.Function]
 
@@ -35,10 +39,27 @@ def register(
     fake: Callable[..., Any],
     backward: Callable[..., Any],
     setup_context: Callable[..., None],
+    flatten: Callable[[Arguments], Arguments] = lambda arguments: arguments,
+    unflatten: Callable[[Arguments], Arguments] = lambda arguments: arguments,
 ) -> None:
-    """Register one operator in full."""
+    """Register one operator in full.
+
+    Args:
+        name: of ``tfngen::name``.
+        schema: its arguments and results, in torch's notation.
+        implementation: what computes, of the arguments that `call` is given.
+        fake: shapes and dtypes of the results, of the arguments in the schema.
+        backward: gradients, of a context and cotangents.
+        setup_context: fills a context; it sees the arguments of either way.
+        flatten: what `call` is given, in the terms of the schema.
+        unflatten: the inverse, which checks what it is given.
+    """
     _library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))
-    _library.impl(name, implementation, "CompositeExplicitAutograd")
+
+    def dispatched(*arguments: Any) -> Any:
+        return implementation(*unflatten(arguments))
+
+    _library.impl(name, dispatched, "CompositeExplicitAutograd")
     torch.library.register_fake(f"tfngen::{name}", fake, lib=_library)
     torch.library.register_autograd(f"tfngen::{name}", backward, setup_context=setup_context, lib=_library)
 
@@ -49,24 +70,32 @@ def register(
 
     methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
     differentiable = type(f"tfngen_{name}", (torch.autograd.Function,), methods)
-    _OPERATORS[name] = _Operator(getattr(torch.ops.tfngen, name).default, implementation, differentiable)
+    overload = getattr(torch.ops.tfngen, name).default
+    _OPERATORS[name] = _Operator(overload, flatten, implementation, differentiable)
 
 
 def call(name: str, *arguments: Any) -> Any:
     """Call ``tfngen::name``."""
-    if torch.compiler.is_compiling():
-        return getattr(torch.ops.tfngen, name).default(*arguments)
     operator = _OPERATORS[name]
+    if torch.compiler.is_compiling():
+        return operator.dispatched(*operator.flatten(arguments))
     tensors = [each for each in arguments if isinstance(each, Tensor)]
-    if _are_watched(tensors):
-        return operator.dispatched(*arguments)
-    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
+    if are_watched(tensors):
+        return operator.dispatched(*operator.flatten(arguments))
+    if needs_gradient(tensors):
         return operator.differentiable.apply(*arguments)
     return operator.implementation(*arguments)
 
 
-def _are_watched(tensors: list[Tensor]) -> bool:
+def needs_gradient(tensors: Sequence[Tensor]) -> bool:
+    """Whether autograd wants to hear of what is computed with `tensors`."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def are_watched(tensors: Sequence[Tensor]) -> bool:
     """Whether a call with `tensors` may mean something else than computing with their memory now."""
+    if torch.compiler.is_compiling():
+        return True
     for tensor in tensors:
         if type(tensor) not in (Tensor, Parameter) or not (tensor.is_cpu or tensor.is_cuda):
             return True

@@ -63,9 +63,11 @@ class Features(Mapping[Irrep, Tensor]):
             raise ValueError("tensors: there are none; features have at least one irrep")
         keys = tuple(Irrep.parse(key) for key, _ in pairs)
         values = tuple(value for _, value in pairs)
-        for position, (irrep, tensor) in enumerate(zip(keys, values, strict=True)):
-            if irrep in keys[:position]:
+        seen: set[Irrep] = set()
+        for irrep, tensor in zip(keys, values, strict=True):
+            if irrep in seen:
                 raise ValueError(f"tensors: {irrep} is given twice; concatenate its channels")
+            seen.add(irrep)
             _check_tensor(irrep, tensor, keys[0], values[0])
         self._irreps, self._tensors = keys, values
 
@@ -160,6 +162,11 @@ class Features(Mapping[Irrep, Tensor]):
         return Irreps(tuple(Block(tensor.shape[1], irrep) for irrep, tensor in pairs))
 
     @property
+    def _channels(self) -> dict[Irrep, int]:
+        """The channels of each irrep."""
+        return {irrep: tensor.shape[1] for irrep, tensor in zip(self._irreps, self._tensors, strict=True)}
+
+    @property
     def num_points(self) -> int:
         """The number of points, the first axis of every tensor."""
         return self._tensors[0].shape[0]
@@ -187,6 +194,9 @@ class Features(Mapping[Irrep, Tensor]):
         return Features._of(self._irreps, [tensor.detach() for tensor in self._tensors])
 
     def __getitem__(self, key: IrrepLike) -> Tensor:
+        for irrep, tensor in zip(self._irreps, self._tensors, strict=True):
+            if irrep is key:
+                return tensor
         by_degree = isinstance(key, int) and not isinstance(key, bool)
         irrep = None if by_degree else Irrep.parse(key)
         found = [

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from tfngen.runtime.plan import Edges, Rows
 from tfngen.runtime.segments import EdgeOrder, gather
 from tfngen.runtime.undirected import Undirected, pair_edges
 
@@ -180,6 +181,17 @@ class Graph:
     @property
     def num_edges(self) -> int:
         return self.source.shape[0]
+
+    @property
+    def edges(self) -> Edges:
+        """What operators over this graph are given."""
+        by_target, by_source = self.by_target, self.by_source
+        return Edges(
+            by_source.index,
+            by_target.index,
+            Rows(by_target.order, by_target.row_pointers),
+            Rows(by_source.order, by_source.row_pointers),
+        )
 
     @property
     def device(self) -> torch.device:

@@ -71,8 +71,9 @@ class Package:
         if r.dim() == 0 or r.shape[-1] != 3:
             raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
         width = (self.lmax + 1) ** 2
-        packed = call("spherical_harmonics", self.fingerprint, width, r.reshape(-1, 3))
-        return packed.reshape(*r.shape[:-1], width)
+        rows = r if r.dim() == 2 else r.reshape(-1, 3)
+        packed: Tensor = call("spherical_harmonics", self.fingerprint, width, rows)
+        return packed if r.dim() == 2 else packed.reshape(*r.shape[:-1], width)
 
     def tensor_product(
         self, path: tuple[int, int, int], y: Tensor, x: Tensor, w: Tensor | None = None

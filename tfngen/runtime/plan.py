@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
 from tfngen.irreps import Path
+
+if TYPE_CHECKING:
+    from tfngen.runtime.segments import EdgeOrder
 
 
 class PackedPath(NamedTuple):
@@ -51,8 +53,14 @@ def encode(widths: Widths, paths: Sequence[PackedPath]) -> tuple[int, ...]:
 
 @lru_cache(maxsize=256)
 def decode(numbers: tuple[int, ...]) -> tuple[Widths, tuple[PackedPath, ...]]:
-    """The inverse of `encode`."""
+    """The inverse of `encode`.
+
+    Raises:
+        ValueError: as many numbers as no convolution has.
+    """
     first, step = len(Widths._fields), len(PackedPath._fields)
+    if len(numbers) < first or (len(numbers) - first) % step:
+        raise ValueError(f"plan: {len(numbers)} integers; it must be {first} and {step} for each path")
     starts = range(first, len(numbers), step)
     return Widths(*numbers[:first]), tuple(PackedPath(*numbers[at : at + step]) for at in starts)
 
@@ -69,8 +77,7 @@ WEIGHT_TENSORS = ("weight_index", "weight_order", "weight_pointers")
 """Which row of weights each edge has, and the edges of each row; None where every edge has its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(NamedTuple):
     """A graph as kernels see it: int64 tensors (sources, targets, and both orders)."""
 
     sources: Tensor
@@ -90,13 +97,25 @@ class Edges:
         index = orders[4]
         return cls(sources, targets, by_target, by_source, index, None if index is None else by_weight)
 
+    def shared_by(self, order: EdgeOrder | None) -> Edges:
+        """The same where edges share rows of weights: which row each has, and the edges of each row."""
+        if order is None:
+            return self
+        return self._replace(weight_index=order.index, by_weight=Rows(order.order, order.row_pointers))
+
+    @property
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """The inverse of `of`."""
+        sharing = (None, None) if self.by_weight is None else self.by_weight
+        return (self.sources, self.targets, *self.by_target, *self.by_source, self.weight_index, *sharing)
+
     @property
     def weight_rows(self) -> int:
         """How many rows of weights there are."""
-        return self.count if self.by_weight is None else self.by_weight.row_pointers.shape[0] - 1
+        return self.num_edges if self.by_weight is None else self.by_weight.row_pointers.shape[0] - 1
 
     @property
-    def count(self) -> int:
+    def num_edges(self) -> int:
         return self.sources.shape[0]
 
     @property

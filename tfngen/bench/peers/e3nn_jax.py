@@ -27,17 +27,24 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     signs = odd_path_signs(problem.convolution).astype(np.float32)
     signed = cotangent * signs
 
-    def energy(r: Any, x: Any, w: Any) -> Any:
+    def linear(r: Any, x: Any, w: Any) -> Any:
+        return (signed * forward(r, x, w)).sum()
+
+    def quadratic(r: Any, x: Any, w: Any) -> Any:
         return (cotangent * forward(r, x, w) ** 2).sum() / 2
 
     def forces(r: Any, x: Any, w: Any) -> Any:
-        return -jax.grad(energy)(r, x, w)
+        energy, slope = jax.value_and_grad(linear)(r, x, w)
+        return -slope, energy[None]
+
+    def work(r: Any, x: Any, w: Any) -> Any:
+        return -(target * jax.grad(quadratic)(r, x, w)).sum()
 
     functions = {
         "forward": forward,
-        "gradient": jax.grad(lambda r, x, w: (signed * forward(r, x, w)).sum(), argnums=(0, 1, 2)),
+        "gradient": jax.grad(linear, argnums=(0, 1, 2)),
         "forces": forces,
-        "training": jax.grad(lambda r, x, w: (target * forces(r, x, w)).sum(), argnums=(1, 2)),
+        "training": jax.grad(work, argnums=(1, 2)),
     }
 
     def runner(function: Callable[..., Any]) -> Callable[[], Any]:

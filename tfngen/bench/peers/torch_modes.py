@@ -54,22 +54,27 @@ def prepare(
         outputs = forward(vectors, features, weights)
         return torch.autograd.grad(outputs, [vectors, *features, weights], linear)
 
-    def forces(create_graph: bool = False) -> Sequence[Tensor]:
+    def forces() -> Sequence[Tensor]:
+        outputs = forward(vectors, features, weights)
+        (slope,) = torch.autograd.grad(outputs, vectors, linear)
+        with torch.no_grad():
+            energy = torch.stack(
+                [(part * out).sum() for part, out in zip(linear, outputs, strict=True)]
+            ).sum()
+        return [-slope, energy]
+
+    def training() -> Sequence[Tensor]:
         outputs = forward(vectors, features, weights)
         energy = sum((part * out * out).sum() for part, out in zip(squared, outputs, strict=True)) / 2
         assert isinstance(energy, Tensor)
-        (slope,) = torch.autograd.grad(energy, vectors, create_graph=create_graph)
-        return [-slope]
-
-    def training() -> Sequence[Tensor]:
-        loss = (forces(create_graph=True)[0] * target).sum()
-        return torch.autograd.grad(loss, [*features, weights])
+        (slope,) = torch.autograd.grad(energy, vectors, create_graph=True)
+        return torch.autograd.grad((-slope * target).sum(), [*features, weights])
 
     def sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
         if mode == "forward":
             return [_sampled(results, layout.outputs) / scale.numpy()]
         if mode == "forces":
-            return [_sampled(results, None)]
+            return [_sampled(results[:1], None), results[1].numpy()[None]]
         *by_features, by_weights = results[1:] if mode == "gradient" else results
         found = [_sampled(by_features, layout.features), _sampled([by_weights], layout.weights)]
         return [_sampled(results[:1], None), *found] if mode == "gradient" else found

@@ -22,10 +22,12 @@ from tfngen.runtime.plan import decode
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tfngen.runtime.plan import Edges
+    from tfngen.runtime.plan import Edges, Widths
 
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
+AT_ONCE = 8
+"""Multiply-adds that a kernel does in the time of one that stands alone, at least."""
 COPIES = 32
 """The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
@@ -48,7 +50,7 @@ def convolution(
     """
     named = {**operands, **results}
     launch = _launch(package, form.name, plan, next(iter(named.values())).dtype)
-    if not edges.count or not launch.count:
+    if not edges.num_edges or not launch.count:
         for result in results.values():
             result.zero_()
         return
@@ -61,7 +63,7 @@ def convolution(
         order = torch.arange(copies * rows, device=shared.device).view(copies, rows).t().flatten()
         pointers = torch.arange(0, (rows + 1) * copies, copies, device=shared.device)
     else:
-        named["d_weight"] = empty(shared, edges.count, shared.shape[1])
+        named["d_weight"] = empty(shared, edges.num_edges, shared.shape[1])
         order, pointers = edges.by_weight
     _run(launch, named, edges, copies)
     sum_rows(named["d_weight"], order, pointers, shared)
@@ -72,19 +74,19 @@ def _copies(edges: Edges) -> int:
 
     That number is the same however many threads there are, and so is what they add up to.
     """
-    copies = min(COPIES, edges.count // max(edges.weight_rows, 1))
+    copies = min(COPIES, edges.num_edges // max(edges.weight_rows, 1))
     return copies if copies >= COPIES // 4 else 0
 
 
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
     job, kept = launch.job(named, edges, copies)
-    parallel_for(drive, job[Job.PARTS], edges.count * launch.work, (job.buffer_info()[0],))
+    parallel_for(drive, job[Job.PARTS], edges.num_edges * launch.work, (job.buffer_info()[0],))
     del kept  # the tables the job points to have lived until here
     if fault := job[Job.FAULT]:
         name = {Job.EDGE_POINTERS: "pointers", Job.ORDER: "order", Job.WEIGHT_INDEX: "weight_index"}
         raise ValueError(
-            f"{name.get(Job(fault), 'neighbors')}: holds an index out of range for {edges.count} edges of "
-            f"{edges.num_nodes} nodes and {edges.weight_rows} rows of weights; let tfngen.Graph make it"
+            f"{name.get(Job(fault), 'neighbors')}: holds an index out of range for {edges.num_edges} edges "
+            f"of {edges.num_nodes} nodes and {edges.weight_rows} rows of weights; let tfngen.Graph make it"
         )
 
 
@@ -93,23 +95,20 @@ class _Launch:
 
     Attributes:
         count: the number of paths.
-        work: multiply-adds per edge, about.
+        work: per edge, about, in the multiply-adds that `parallel_for` counts.
     """
 
     def __init__(self, package: str, form: Form, plan: tuple[int, ...], dtype: torch.dtype) -> None:
         widths, paths = decode(plan)
-        self.count, self.itemsize, self.components = len(paths), dtype.itemsize, widths.filter
+        self.count, self.itemsize = len(paths), dtype.itemsize
         self.arguments = [name.removesuffix("s") for name in form.arguments]
         self.by_target = form.node == "target"
-        self.node_row = widths.grad if self.by_target else widths.input
-        self.neighbor_row = widths.input if self.by_target else widths.grad
         self.sums = next((name for name in form.results if name in ("output", "d_input", "d_grad")), None)
         self.weights = [each for each in (*form.operands, *form.results) if "weight" in each]
         pairs = [(2 * path.l_input + 1) * (2 * path.l_output + 1) for path in paths]
         copies = len(form.by) + form.along_tangents
-        self.work = copies * sum(path.channels * each for path, each in zip(paths, pairs, strict=True))
-        self.scratch = scratch_length(widths.filter, copies * max(pairs, default=0), dtype.itemsize)
-
+        work = copies * sum(path.channels * each for path, each in zip(paths, pairs, strict=True))
+        self.work = work // AT_ONCE
         rows = []  # a kernel and its arguments for each path, arrays as offsets in bytes
         for path in paths:
             module = registry.kernels(package, "cpu", dtype, naming.convolution_module(path.degrees))
@@ -123,7 +122,23 @@ class _Launch:
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
             rows.append([getattr(module, form.name).address, *(values[name] for name in form.arguments)])
-        self.offsets = np.array(rows, dtype=np.int64)
+        self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
+        self._fixed = self._fields(widths, copies * max(pairs, default=0))
+
+    def _fields(self, widths: Widths, couplings: int) -> list[int]:
+        """The fields of a job that are the same in every call."""
+        job = [0] * len(Job)
+        by_target = self.by_target
+        job[Job.NODE_ROW] = widths.grad if by_target else widths.input
+        job[Job.NEIGHBOR_ROW] = widths.input if by_target else widths.grad
+        job[Job.COMPONENTS], job[Job.ITEMSIZE] = widths.filter, self.itemsize
+        job[Job.CALLS] = _address(self._calls)
+        job[Job.CALL_COUNT], job[Job.CALL_LENGTH] = self._calls.shape
+        job[Job.CALLS_AT] = scratch_length(widths.filter, couplings, self.itemsize)
+        job[Job.SCRATCH_LENGTH] = job[Job.CALLS_AT] + self._calls.size
+        per_edge = len(self.weights) * widths.weight * self.itemsize
+        job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // max(per_edge, 1)), 1)
+        return job
 
     def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
         """The table `drive` works by, and what must stay alive as long as it does.
@@ -131,22 +146,19 @@ class _Launch:
         With `copies` there are as many parts, and as many copies of the rows of weights in ``d_weight``.
         """
         rows = edges.by_target if self.by_target else edges.by_source
-        parts = copies or min(threads_for(edges.count * self.work), edges.num_nodes)
-        pointers = array("q", parts_of(rows.row_pointers, parts))
+        count, nodes = edges.num_edges, edges.num_nodes
+        parts = copies or min(threads_for(count * self.work), nodes)
         address = {name: tensor.data_ptr() for name, tensor in named.items()}
-        calls = self.offsets + np.array([0, *(address.get(name, 0) for name in self.arguments)])
-        scratch = np.zeros((parts, self.scratch), dtype=np.int64)
+        job = [*self._fixed, 0, *[address.get(name, 0) for name in self.arguments]]
+        job += parts_of(rows.row_pointers, parts)
+        scratch = np.zeros(parts * job[Job.SCRATCH_LENGTH], dtype=np.int64)
 
-        job = array("q", bytes(8 * len(Job)))
-        job[Job.PARTS] = parts
-        job[Job.PART_POINTERS] = pointers.buffer_info()[0]
-        job[Job.EDGE_POINTERS] = rows.row_pointers.data_ptr()
-        job[Job.ORDER] = rows.order.data_ptr()
-        job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.count, edges.num_nodes
+        job[Job.PARTS], job[Job.SCRATCH] = parts, _address(scratch)
+        job[Job.EDGE_POINTERS], job[Job.ORDER] = rows.row_pointers.data_ptr(), rows.order.data_ptr()
+        job[Job.NUM_EDGES], job[Job.NUM_NODES] = count, nodes
         job[Job.NEIGHBORS] = (edges.sources if self.by_target else edges.targets).data_ptr()
-        job[Job.NEIGHBOR_ROW], job[Job.NODE_ROW] = self.neighbor_row, self.node_row
-        job[Job.NODE_SUMS] = 0 if self.sums is None else address[self.sums]
-        job[Job.COMPONENTS], job[Job.ITEMSIZE] = self.components, self.itemsize
+        if self.sums is not None:
+            job[Job.NODE_SUMS] = address[self.sums]
         if "filter" in named:
             job[Job.FILTERS], job[Job.FILTER_ROW] = address["filter"], named["filter"].stride(0)
         if "filter_tangent" in named:
@@ -163,13 +175,12 @@ class _Launch:
             far = named["d_weight"].nbytes > FAR_BYTES
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
-        per_edge = sum(named[name].shape[1] for name in self.weights) * self.itemsize
-        job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // per_edge), 1)
-        job[Job.CALLS] = calls.__array_interface__["data"][0]
-        job[Job.CALL_COUNT], job[Job.CALL_LENGTH] = calls.shape
-        job[Job.SCRATCH] = scratch.__array_interface__["data"][0]
-        job[Job.SCRATCH_LENGTH] = self.scratch
-        return job, (pointers, calls, scratch)
+        return array("q", job), scratch
+
+
+def _address(table: np.ndarray) -> int:
+    address: int = table.__array_interface__["data"][0]
+    return address
 
 
 @lru_cache(maxsize=256)

@@ -26,8 +26,8 @@ TILE_BYTES = 2**18
 class Job(IntEnum):
     """What there is to do, as a table of integers; arrays are their addresses, rows counted in elements."""
 
-    PART_POINTERS = 0
-    """The first node of each part, and the end of the last: parts are done independently."""
+    PARTS = 0
+    """They are done independently; behind `BASES` come the first node of each and the end of the last."""
     EDGE_POINTERS = 1
     """Where each node's edges begin in `ORDER`."""
     ORDER = 2
@@ -55,7 +55,8 @@ class Job(IntEnum):
     MOST_EDGES = 17
     """How many edges a tile may have."""
     CALLS = 18
-    """A table for each path, one behind the other: a kernel's address, and what it is called with."""
+    """A table for each path, one behind the other: a kernel's address, and what it is called with, arrays as
+    offsets in bytes from those in `BASES`."""
     CALL_COUNT = 19
     CALL_LENGTH = 20
     SCRATCH = 21
@@ -69,13 +70,16 @@ class Job(IntEnum):
     """How many rows of weights there are."""
     WRITING = 26
     """How derivatives by weights are written, a `Writing`."""
-    PARTS = 27
+    CALLS_AT = 27
+    """Where in a part's scratch the tables of `CALLS` are, once they hold addresses."""
     COPY_ROWS = 28
     """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0."""
     FAULT = 29
     """Which table held an index out of range, as a field of this one; 0 while none has."""
 
 
+BASES = len(Job)
+"""What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0."""
 POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
@@ -86,7 +90,7 @@ FILTERS_AT = D_FILTERS_AT + TILE_EDGES
 
 
 def scratch_length(components: int, couplings: int, itemsize: int) -> int:
-    """The integers of scratch that one part needs."""
+    """The integers of scratch that a part needs ahead of its calls."""
     return FILTERS_AT + (2 * components + couplings) * EDGE_STRIDE * itemsize // 8
 
 
@@ -95,10 +99,13 @@ def drive(first, last, job):
     """Do the parts first ≤ part < last of `job`: the address of a table as `Job` describes it."""
     pointers = load_index(job, Job.EDGE_POINTERS)
     most_edges = load_index(job, Job.MOST_EDGES)
+    parts = BASES + load_index(job, Job.CALL_LENGTH)
     for part in range(first, last):
         tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
-        node = load_index(load_index(job, Job.PART_POINTERS), part)
-        stop = load_index(load_index(job, Job.PART_POINTERS), part + 1)
+        calls = tile + 8 * load_index(job, Job.CALLS_AT)
+        _place(job, calls)
+        node = load_index(job, parts + part)
+        stop = load_index(job, parts + part + 1)
         begin = load_index(pointers, node)
         while node < stop:
             after = node + 1
@@ -119,10 +126,20 @@ def drive(first, last, job):
             if fault:
                 store_index(job, Job.FAULT, fault)
                 return
-            _call_kernels(job, tile)
+            _call_kernels(job, tile, calls)
             if end == load_index(pointers, after):
                 node = after
             begin = end
+
+
+@njit(inline="always")
+def _place(job, calls):
+    """Turn offsets into addresses."""
+    offsets, length = load_index(job, Job.CALLS), load_index(job, Job.CALL_LENGTH)
+    for call in range(load_index(job, Job.CALL_COUNT)):
+        for column in range(length):
+            at = call * length + column
+            store_index(calls, at, load_index(offsets, at) + load_index(job, BASES + column))
 
 
 @njit(inline="always")
@@ -207,9 +224,9 @@ def _turn(job, field, to, at, edge):
 
 
 @njit(inline="always")
-def _call_kernels(job, tile):
+def _call_kernels(job, tile, calls):
     """Let every path do its part."""
-    calls, length = load_index(job, Job.CALLS), load_index(job, Job.CALL_LENGTH)
+    length = load_index(job, Job.CALL_LENGTH)
     for call in range(load_index(job, Job.CALL_COUNT)):
         entry = calls + 8 * call * length
         call_kernel(load_index(entry, 0), tile, entry + 8)

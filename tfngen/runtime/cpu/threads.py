@@ -45,7 +45,7 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
     Args:
         kernel: takes the half-open range it is to do, then `arguments`.
         count: the number of items (edges, points, rows, parts).
-        work: multiply-adds in all.
+        work: multiply-adds in all, one after the other.
         arguments: addresses, strides and counts.
     """
     threads = min(threads_for(work), count)

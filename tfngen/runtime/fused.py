@@ -1,0 +1,128 @@
+"""A convolution of features as one node of autograd: irreps side by side in, sums taken apart again.
+
+Features are a tensor per irrep, and operators take rows with all of them. Packing, the operator and
+unpacking, each a node of its own, would cost a molecule more than its arithmetic: together they are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tfngen.runtime.convolution_operators import convolve, derivatives
+from tfngen.runtime.dispatch import are_watched, needs_gradient
+from tfngen.runtime.operators import wanted_gradients
+from tfngen.runtime.plan import Edges
+
+Shapes = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A convolution as its operators know it.
+
+    Attributes:
+        package: the fingerprint of a generated package.
+        plan: see `tfngen.runtime.plan`.
+        shapes_in: channels and components of each irrep of the features.
+        shapes_out: the same of the sums.
+    """
+
+    package: str
+    plan: tuple[int, ...]
+    shapes_in: Shapes
+    shapes_out: Shapes
+
+    def __call__(
+        self, edges: Edges, y: Tensor, weights: Tensor, features: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """Convolve.
+
+        Args:
+            edges: of a graph.
+            y: (edges, components or more).
+            weights: (rows of weights, weights of an edge).
+            features: (nodes, channels, 2l + 1), irrep by irrep.
+
+        Returns:
+            (nodes, channels, 2l + 1), irrep by irrep, channels innermost in memory.
+        """
+        tensors = (y, weights, *features)
+        if not needs_gradient(tensors) or are_watched(tensors):
+            return self.sums(edges, y, weights, pack(features))
+        found: Sequence[Tensor] = _Node.apply(self, edges, *map(_told, tensors))
+        return found
+
+    def sums(self, edges: Edges, y: Tensor, weights: Tensor, packed: Tensor) -> Sequence[Tensor]:
+        """What is returned, of features side by side."""
+        operands = self.filters(y), _told(packed), _told(weights)
+        return unpack(convolve("output", self.package, self.plan, operands, edges), self.shapes_out)
+
+    def filters(self, y: Tensor) -> Tensor:
+        """Those components of `y` that there are paths for."""
+        components = self.plan[0]
+        return y if y.shape[1] == components else y[:, :components]
+
+
+class _Node(torch.autograd.Function):
+    """`Fused.sums` and its derivative, which is differentiable in its turn."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, fused: Fused, edges: Edges, y: Tensor, weights: Tensor, *features: Tensor
+    ) -> tuple[Tensor, ...]:
+        packed = pack(features)
+        ctx.fused, ctx.edges = fused, edges
+        ctx.save_for_backward(packed, y, weights, *features)
+        return tuple(fused.sums(edges, y, weights, packed))
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
+        packed, y, weights, *features = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            packed = pack(features)  # as a function of them
+        fused, wanted = ctx.fused, wanted_gradients(ctx)
+        slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": pack(cotangents)}
+        by = {"filter": wanted[0], "weight": wanted[1], "input": any(wanted[2:])}
+        chosen = [slot for slot, each in by.items() if each]
+        found = derivatives(fused.package, fused.plan, slots, chosen, ctx.edges)
+        d_y, d_weights, d_features = None, None, [None] * len(features)
+        if by["filter"]:
+            unused = y.shape[1] - found["filter"].shape[1]
+            d_y = torch.nn.functional.pad(found["filter"], (0, unused)) if unused else found["filter"]
+        if by["weight"]:
+            d_weights = found["weight"]
+        if by["input"]:
+            d_features = unpack(found["input"], fused.shapes_in)
+        return None, None, d_y, d_weights, *d_features
+
+
+def pack(features: Sequence[Tensor]) -> Tensor:
+    """(nodes, channels, 2l + 1) tensors → (nodes, their entries side by side), channels innermost."""
+    nodes, channels, _ = features[0].shape
+    rows = [each.mT for each in features]
+    if any(each.shape[2] != channels for each in rows):
+        return torch.cat([each.reshape(nodes, each.shape[1] * each.shape[2]) for each in rows], dim=1)
+    joined = rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+    return joined.reshape(nodes, joined.shape[1] * channels)
+
+
+def unpack(rows: Tensor, shapes: Shapes) -> list[Tensor]:
+    """The inverse of `pack`: views."""
+    nodes, (channels, _) = rows.shape[0], shapes[0]
+    if any(count != channels for count, _ in shapes):
+        blocks = rows.split_with_sizes([count * dim for count, dim in shapes], 1)
+        return [block.view(nodes, dim, count).mT for block, (count, dim) in zip(blocks, shapes, strict=True)]
+    components = [dim for _, dim in shapes]
+    together = rows.view(nodes, sum(components), channels)
+    parts = [together] if len(shapes) == 1 else together.split_with_sizes(components, 1)
+    return [part.mT for part in parts]
+
+
+def _told(tensor: Tensor) -> Tensor:
+    """`tensor`, but not a leaf: of those the engine does not tell whether their gradient is wanted."""
+    return tensor.view_as(tensor) if tensor.requires_grad and tensor.is_leaf else tensor
