@@ -55,7 +55,7 @@ def test_training_differentiates_the_forces(tfn_l1):
         moved = dataclasses.replace(drawn, weights=(drawn.weights + step * direction).detach())
         there = _prepare(ours, moved)
         (out,) = there.sample("forward", there.run["forward"]())
-        # Its energy, ½ Σ cotangent · out², has the slope of Σ (cotangent · out) · out with the first out fixed.
+        # ½ Σ cotangent · out² has the slope of Σ (cotangent · out) · out with the first out fixed.
         linear = dataclasses.replace(moved, cotangent=drawn.cotangent * torch.from_numpy(out))
         return float((_prepare(ours, linear).run["forces"]()[0] * drawn.target).sum())
 
