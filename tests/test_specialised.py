@@ -119,10 +119,11 @@ def test_the_files_are_those_of_the_paths():
     assert modules == {
         "cpu/float32/__init__.py",
         "cpu/float32/harmonics.py",
+        "cpu/float32/mixing.py",
         *(
             f"cpu/float32/{kind}_{'_'.join(map(str, path))}.py"
             for path in spec.paths
-            for kind in ("path", "convolution")
+            for kind in ("path", "convolution", "rows")
         ),
     }
 

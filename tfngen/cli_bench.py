@@ -139,7 +139,7 @@ def bench_models(
             "--model",
             "-m",
             help="sevennet-0-diamond, sevennet-0-nacl, sevennet-l3i5-diamond, mace-diamond, nequip-diamond, "
-            "uvw, uvw-harmonics, uvu, uvu-harmonics; repeat for several. All that are installed by default.",
+            "uvw, uvw-harmonics, uvu, uvu-rows, uvu-harmonics; repeat for several. All installed by default.",
         ),
     ] = None,
     allocator: Allocators = None,

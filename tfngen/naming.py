@@ -32,7 +32,13 @@ def convolution_module(path: Path) -> str:
     return "convolution_{}_{}_{}".format(*path)
 
 
+def rows_module(path: Path) -> str:
+    """The module that holds its products of rows, a row in every lane: ``rows_1_1_2``."""
+    return "rows_{}_{}_{}".format(*path)
+
+
 HARMONICS_MODULE = "harmonics"
+MIXING_MODULE = "mixing"
 
 
 def package(lmax: int) -> str:
@@ -50,5 +56,5 @@ def build_command(irreps_in: str, irreps_filter: str, irreps_out: str) -> str:
     return f"tfngen build --irreps-in {irreps_in} --irreps-filter {irreps_filter} --irreps-out {irreps_out}"
 
 
-RUNTIME_INTERFACE = 4
+RUNTIME_INTERFACE = 5
 """The agreement between generated code and `tfngen.runtime`; raised when either changes how it calls."""

@@ -56,7 +56,7 @@ _package = Package(
     dtypes=("float32", "float64"),
     targets=("cpu",),
     fingerprint="tfn_l1-9a80fc1e4e6b",
-    interface=4,
+    interface=5,
 )
 
 spherical_harmonics = _package.spherical_harmonics

@@ -15,7 +15,7 @@ pytest.importorskip("e3nn")
 from tfngen.bench import model_problem
 
 
-@pytest.mark.parametrize("name", ["uvw", "uvu"])
+@pytest.mark.parametrize("name", ["uvw", "uvu", "uvu-rows"])
 def test_products_are_the_same_either_way(name):
     model = models.MODELS[name]
     plain, fast = (model_problem.prepare(model.maker, model.given, each) for each in (False, True))

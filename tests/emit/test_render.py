@@ -6,7 +6,7 @@ import jinja2
 import pytest
 
 from tfngen.build import derive, make_plan
-from tfngen.emit import sources
+from tfngen.emit import row_sources, sources
 from tfngen.emit.render import render, template_folder, variables
 from tfngen.spec import BuildSpec
 
@@ -31,6 +31,7 @@ def given(request) -> dict[str, dict]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "render", spy)
+        patch.setattr(row_sources, "render", spy)
         sources.package_sources(make_plan(request.param, derive(request.param)))
     return handed
 

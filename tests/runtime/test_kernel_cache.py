@@ -97,8 +97,8 @@ def test_compiling_everything_ahead_leaves_nothing_to_compile(package):
     steps = []
     count = precompile(package, lambda done, total: steps.append((done, total)), workers=1)
     modules = list(kernel_modules(package))
-    assert len(modules) == 2 * (5 + 5 + 1)
-    assert count == 2 * (5 * 4 + 5 * 8 + 3)
+    assert len(modules) == 2 * (5 + 5 + 5 + 2)
+    assert count == 2 * (5 * 4 + 5 * 8 + 5 * 4 + 3 + 4 + 2 * 3)
     assert steps[-1] == (len(modules), len(modules))
     assert call(package.parent, package.name)["misses"] == 0
 

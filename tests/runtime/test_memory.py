@@ -37,20 +37,20 @@ def test_memory_is_used_again_when_its_tensor_is_gone():
 
 
 def test_a_little_more_or_less_fits_and_much_less_does_not():
-    address = memory.empty(LIKE, 4 * ROWS, COLUMNS).data_ptr()
-    assert memory.empty(LIKE, 3 * ROWS, COLUMNS).data_ptr() == address
-    assert memory.empty(LIKE, ROWS, COLUMNS).data_ptr() != address
-    assert memory.empty(LIKE, 4 * ROWS + 1, COLUMNS).data_ptr() != address
+    address = memory.empty(LIKE, 8 * ROWS, COLUMNS).data_ptr()
+    assert memory.empty(LIKE, 6 * ROWS, COLUMNS).data_ptr() == address
+    assert memory.empty(LIKE, 2 * ROWS, COLUMNS).data_ptr() != address
+    assert memory.empty(LIKE, 8 * ROWS + 1, COLUMNS).data_ptr() != address
 
 
 def test_small_results_are_torch_s_own_and_memory_not_asked_for_goes_back():
     memory.empty(LIKE, ROWS - 1, COLUMNS)
     assert not memory._free
-    memory.empty(LIKE, 4 * ROWS, COLUMNS)
+    memory.empty(LIKE, 8 * ROWS, COLUMNS)
     assert len(memory._free) == 1
     for _ in range(memory.PATIENCE + 1):
         memory.empty(LIKE, ROWS, COLUMNS)
-    assert [block.size for block in memory._free] == [memory.LARGE]
+    assert [block.size for block in memory._free] == [memory.LARGE_PAGE]
     memory.release_memory()
     assert not memory._free
 

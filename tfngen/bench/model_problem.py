@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tfngen.bench.models import ROWS
 from tfngen.bench.peers import SAMPLE_ROWS, Prepared
 from tfngen.interop import accelerate
-from tfngen.interop.products import Product
+from tfngen.interop.products import EdgeProduct
 from tfngen.interop.standin import Standin
 
 Evaluation = Callable[[], tuple[Tensor, Tensor]]
@@ -106,7 +106,12 @@ def nequip(features: str, system: str, accelerated: bool) -> Prepared:
 
 
 def product(kind: str, irreps_in1: str, irreps_in2: str, irreps_out: str, accelerated: bool) -> Prepared:
-    """An e3nn product of `ROWS` rows: ``uvw`` with weights of its own, ``uvu`` with a row's own."""
+    """An e3nn product of `ROWS` rows.
+
+    Args:
+        kind: ``uvw``, or ``uvu`` into the irreps of its first side, with weights of the module's own; or
+            ``uvu-rows``, as in convolutions: a path into columns of its own, weights of a row's own.
+    """
     from e3nn import o3
 
     from tfngen.interop.e3nn import TensorProduct
@@ -119,17 +124,21 @@ def product(kind: str, irreps_in1: str, irreps_in2: str, irreps_out: str, accele
     else:
         wanted = {irrep for _, irrep in sides[2]}
         slots = [
-            (sides[0][i].mul, irrep, (i, j))
+            (i, j, irrep)
             for i, (_, left) in enumerate(sides[0])
             for j, (_, right) in enumerate(sides[1])
             for irrep in left * right
-            if irrep in wanted
+            if irrep in wanted and (kind == "uvu-rows" or irrep == sides[2][i].ir)
         ]
-        out = o3.Irreps([(mul, irrep) for mul, irrep, _ in slots])
-        instructions = [(i, j, at, "uvu", True) for at, (_, _, (i, j)) in enumerate(slots)]
-        multiply = o3.TensorProduct(sides[0], sides[1], out, instructions, shared_weights=False)
+        if kind == "uvu":
+            instructions = [(i, j, i, "uvu", True) for i, j, _ in slots]
+            multiply = o3.TensorProduct(*sides, instructions)
+        else:
+            out = o3.Irreps([(sides[0][i].mul, irrep) for i, _, irrep in slots])
+            instructions = [(i, j, at, "uvu", True) for at, (i, j, _) in enumerate(slots)]
+            multiply = o3.TensorProduct(*sides[:2], out, instructions, shared_weights=False)
     operands = [multiply.irreps_in1.randn(ROWS, -1), multiply.irreps_in2.randn(ROWS, -1)]
-    if kind == "uvu":
+    if kind == "uvu-rows":
         operands.append(torch.randn(ROWS, multiply.weight_numel))
     cotangent = torch.randn(ROWS, multiply.irreps_out.dim)
     leaves = [each.clone().requires_grad_() for each in operands]
@@ -188,17 +197,17 @@ def _atomistic(model: nn.Module, evaluate: Evaluation, accelerated: bool) -> Pre
 
 def _convolutions(
     model: nn.Module, evaluate: Evaluation
-) -> list[tuple[Product, nn.Module, list[Tensor], Any]]:
+) -> list[tuple[EdgeProduct, nn.Module, list[Tensor], Any]]:
     """Each convolution, the product inside it, and the operands that the model gives it."""
     products: dict[int, nn.Module] = {}
     for module in model.modules():
         if isinstance(module, Standin) and module.absorbed is not None:
             products[id(module.product)] = module._modules[module.absorbed[0]]
     found = []
-    plain = Product.__call__
+    plain = EdgeProduct.__call__
 
     def listen(
-        self: Product, x: Tensor, y: Tensor, weight: Tensor, edges: Any = None, sharing: Any = None
+        self: EdgeProduct, x: Tensor, y: Tensor, weight: Tensor, edges: Any, sharing: Any = None
     ) -> Tensor:
         if id(self) in products:
             each = weight if sharing is None else weight[sharing.index]  # what the original would be given
@@ -206,11 +215,11 @@ def _convolutions(
             found.append((self, products[id(self)], operands, edges))
         return plain(self, x, y, weight, edges, sharing)
 
-    Product.__call__ = listen  # type: ignore[method-assign]
+    EdgeProduct.__call__ = listen  # type: ignore[method-assign]
     try:
         evaluate()
     finally:
-        Product.__call__ = plain  # type: ignore[method-assign]
+        EdgeProduct.__call__ = plain  # type: ignore[method-assign]
     return found
 
 

@@ -61,7 +61,8 @@ MODELS = {
         _product("uvw", "uvw", "5x0e+10x1o+1x2e", "5x0e+10x1o+1x2e", "5x0e+10x1o+1x2e"),
         _product("uvw-harmonics", "uvw", "32x0e+32x1o+32x2e", "0e+1o+2e", "32x0e+32x1o+32x2e"),
         _product("uvu", "uvu", _FEATURES, "10x0e+10x1e+10x2e", _FEATURES),
-        _product("uvu-harmonics", "uvu", "32x0e+32x1o+32x2e", "0e+1o+2e", "0e+1o+2e"),
+        _product("uvu-rows", "uvu-rows", _FEATURES, "10x0e+10x1e+10x2e", _FEATURES),
+        _product("uvu-harmonics", "uvu-rows", "32x0e+32x1o+32x2e", "0e+1o+2e", "0e+1o+2e"),
     )
 }  # fmt: skip
 

@@ -143,7 +143,7 @@ def _couplings(kernel: Kernel, places: _Places, printer: Printer) -> str:
     """What is the same for every channel: loaded, computed and kept for a vector of edges."""
     used = {symbol for statement in kernel.before for symbol in statement.value.symbols()}
     lines = [
-        f"{symbol} = load_edges({operand.array}, {places.at(operand, at)})"
+        f"{symbol} = load_lanes({operand.array}, {places.at(operand, at)})"
         for operand in kernel.inputs
         if operand.scope is Scope.EDGE
         for at, symbol in enumerate(operand.symbols)
@@ -154,7 +154,7 @@ def _couplings(kernel: Kernel, places: _Places, printer: Printer) -> str:
         lines.append(printer.statement(statement, OUTER).lstrip())
         if statement.name in kept.symbols:
             at = places.at(kept, kept.symbols.index(statement.name))
-            lines.append(f"store_edges(couplings, {at}, {statement.name})")
+            lines.append(f"store_lanes(couplings, {at}, {statement.name})")
     return indented(lines, OUTER)
 
 

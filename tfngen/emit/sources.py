@@ -9,14 +9,16 @@ from typing import Any
 
 import tfngen
 from tfngen import naming
-from tfngen.emit.blocks import Blocks, called, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.blocks import called, path_blocks, path_parameters, point_blocks, point_parameters
 from tfngen.emit.graph_blocks import GraphBlocks, graph_blocks
-from tfngen.emit.printer import MAX_LINE, Constant, Printer
+from tfngen.emit.heads import definition, imports, operation_table, provenance, text_table
+from tfngen.emit.printer import MAX_LINE, Printer
 from tfngen.emit.render import render
+from tfngen.emit.row_sources import mixing_source, rows_source
 from tfngen.emit.specialised import convolution_values
 from tfngen.forms import FORM, Form
 from tfngen.ir.lower_paths import Coupling
-from tfngen.ir.plan import HarmonicsPlan, PathPlan, PlannedKernel
+from tfngen.ir.plan import HarmonicsPlan, PathPlan
 from tfngen.irreps import Path
 from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
@@ -68,20 +70,14 @@ def package_sources(plan: Plan) -> dict[str, str]:
                 f"{target}/__init__.py.jinja", _folder(f"{dtype} kernels", target)
             )
             files[f"{folder}/{naming.HARMONICS_MODULE}.py"] = harmonics_source(plan.harmonics, spec, dtype)
+            files[f"{folder}/{naming.MIXING_MODULE}.py"] = mixing_source(spec, dtype)
             for path in plan.paths:
                 files[f"{folder}/{naming.path_module(path.path)}.py"] = path_source(path, spec, dtype)
                 files[f"{folder}/{naming.convolution_module(path.path)}.py"] = convolution_source(
                     path, spec, dtype
                 )
+                files[f"{folder}/{naming.rows_module(path.path)}.py"] = rows_source(path, spec, dtype)
     return dict(sorted(files.items()))
-
-
-def provenance(spec: BuildSpec) -> str:
-    """The line that says where a file comes from."""
-    return (
-        f"Written by tfngen {tfngen.__version__} (lmax {spec.lmax}, {spec.normalization} normalisation); "
-        "do not edit: build it again instead."
-    )
 
 
 def fingerprint(spec: BuildSpec) -> str:
@@ -100,10 +96,10 @@ def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
             "path": plan.path,
             "dtype": dtype,
             "nonzeros": _nonzeros(plan),
-            "operation_table": _operation_table(plan.kernels),
+            "operation_table": operation_table(plan.kernels),
             "provenance": provenance(spec),
-            "imports": _imports([blocks for _, blocks in printed], printer.constants),
-            "constants": [_definition(constant) for constant in printer.constants],
+            "imports": imports([blocks for _, blocks in printed], printer.constants),
+            "constants": [definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": planned.kernel.name,
@@ -132,13 +128,13 @@ def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
         {
             "path": plan.path,
             "dtype": dtype,
-            "operation_table": _operation_table(plan.graph_kernels),
+            "operation_table": operation_table(plan.graph_kernels),
             "provenance": provenance(spec),
             "imports": sorted(
                 frame | tile | calls | strides | ({"constant"} if printer.constants else set()),
                 key=lambda name: (not name.isupper(), name.lower()),
             ),
-            "constants": [_definition(constant) for constant in printer.constants],
+            "constants": [definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": planned.kernel.name,
@@ -167,7 +163,7 @@ def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
     """The module with the spherical harmonics and their derivatives."""
     printer = Printer()
     printed = [(planned.kernel, point_blocks(planned.kernel, printer)) for planned in plan.kernels]
-    imports = _imports([blocks for _, blocks in printed], printer.constants)
+    needed = imports([blocks for _, blocks in printed], printer.constants)
     return render(
         "cpu/harmonics.py.jinja",
         {
@@ -175,10 +171,10 @@ def harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
             "normalization": plan.normalization,
             "dtype": dtype,
             "count": (plan.lmax + 1) ** 2,
-            "operation_table": _operation_table(plan.kernels, unit="per point"),
+            "operation_table": operation_table(plan.kernels, units=("per point",)),
             "provenance": provenance(spec),
-            "imports": sorted({*imports, "load_rows", "reciprocal_norm"}),
-            "constants": [_definition(constant) for constant in printer.constants],
+            "imports": sorted({*needed, "load_rows", "reciprocal_norm"}),
+            "constants": [definition(constant) for constant in printer.constants],
             "kernels": [
                 {
                     "name": kernel.name,
@@ -244,16 +240,6 @@ def _exact(value: Surd) -> tuple[int, int, int]:
     return value.sign, value.numerator, value.denominator
 
 
-def _definition(constant: Constant) -> str:
-    """All digits in either precision: rounded to fewer first, √(1/6) would miss the nearest float32."""
-    return f"{constant.name} = constant({constant.value!r})  # {constant.exact}"
-
-
-def _imports(blocks: Sequence[Blocks], constants: Sequence[Constant]) -> list[str]:
-    calls = frozenset().union(*(each.calls for each in blocks))
-    return sorted({"LANES", "active_lanes", "kernel", *calls, *(["constant"] if constants else [])})
-
-
 def _nonzeros(plan: PathPlan) -> str:
     """How many coefficients there are, and which, while that is still read rather than skipped."""
     names = [
@@ -270,20 +256,6 @@ def _nonzeros(plan: PathPlan) -> str:
     return "\n".join((f"{head}:", "", *entries))
 
 
-def _operation_table(kernels: Sequence[PlannedKernel], unit: str = "per channel") -> str:
-    """Multiplies and adds of each kernel, beside those of the plain sum it replaces."""
-    paths = unit == "per channel"
-    head = ("kernel", "strategy", "per edge", unit, "plain sum") if paths else ("kernel", unit, "plain sum")
-    rows = []
-    for planned in kernels:
-        edge, channel, plain = planned.cost.edge, planned.cost.channel, planned.plain.channel
-        counts = [f"{each.multiplies} mul {each.adds} add" for each in (edge, channel, plain)]
-        rows.append(
-            (planned.kernel.name, planned.strategy, *counts) if paths else (planned.kernel.name, *counts[1:])
-        )
-    return _text_table((head, *rows))
-
-
 def _path_table(plan: Plan) -> str:
     widths = plan.spec.widths
     roles = [planned.kernel.name for planned in plan.paths[0].kernels]
@@ -297,14 +269,7 @@ def _path_table(plan: Plan) -> str:
         )
         for each in plan.paths
     ]
-    return _text_table((head, *rows))
-
-
-def _text_table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned by spaces, indented as a literal block."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(f"    {line}".rstrip() for line in lines)
+    return text_table((head, *rows))
 
 
 def _tuple(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import Description, Instruction, UnsupportedError
-from tfngen.interop.products import Product, computable, kernels_for
+from tfngen.interop.products import EdgeProduct, Product, computable, kernels_for
 from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
 from tfngen.runtime.features import Features
@@ -144,7 +144,7 @@ def describe(original: nn.Module) -> Description:
     )  # fmt: skip
 
 
-def convolution_of(multiply: nn.Module, kernels: ModuleType | None = None) -> Product:
+def convolution_of(multiply: nn.Module, kernels: ModuleType | None = None) -> EdgeProduct:
     """What multiplies and sums over edges as an e3nn tensor product with weights of their own does.
 
     Raises:
@@ -152,10 +152,9 @@ def convolution_of(multiply: nn.Module, kernels: ModuleType | None = None) -> Pr
     """
     if not hasattr(multiply, "instructions") or not hasattr(multiply, "shared_weights"):
         raise UnsupportedError(f"it multiplies with {type(multiply).__name__}, not with e3nn's TensorProduct")
-    product = Product(describe(multiply), kernels)
-    if product.needs_rows or multiply.shared_weights:
+    if multiply.shared_weights:
         raise UnsupportedError("its tensor product is not channel by channel with weights per edge")
-    return product
+    return EdgeProduct(describe(multiply), kernels)
 
 
 class TensorProduct(Standin):
@@ -296,10 +295,9 @@ def _tensor_product(original: nn.Module) -> Made:
         shape = (original.weight_numel,) if original.shared_weights else (ROWS, original.weight_numel)
         return module(x, y, torch.randn(shape, dtype=dtype))
 
-    standin = TensorProduct(original)
-    if standin.product.gains_nothing:
-        raise UnsupportedError("e3nn is as fast where channels are few, meet one by one or are only mixed")
-    return standin, call
+    if all(each.connection_mode == "uuu" for each in original.instructions):
+        raise UnsupportedError("e3nn is as fast where channels meet one by one, in few rows")
+    return TensorProduct(original), call
 
 
 def _spherical_harmonics(original: nn.Module) -> Made:

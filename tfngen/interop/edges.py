@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Hashable
-from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
@@ -32,16 +31,6 @@ def graph_edges(graph: Graph) -> Edges:
     pointers = torch.tensor([0, graph.num_edges], device=graph.device)
     shared = plan.Rows(graph.by_target.order, pointers)
     return Edges(edges, edges._replace(weight_index=torch.zeros_like(graph.source), by_weight=shared))
-
-
-@lru_cache(maxsize=16)
-def row_edges(rows: int, device: torch.device) -> Edges:
-    """Row by row: every row is a node joined to itself."""
-    order, pointers = torch.arange(rows, device=device), torch.arange(rows + 1, device=device)
-    own = plan.Rows(order, pointers)
-    edges = plan.Edges(order, order, own, own)
-    index = torch.zeros(rows, dtype=torch.int64, device=device)
-    return Edges(edges, edges._replace(weight_index=index, by_weight=plan.Rows(order, pointers[[0, -1]])))
 
 
 _known: dict[Hashable, tuple[list[tuple[weakref.ref[Tensor], int]], Any]] = {}

@@ -19,14 +19,16 @@ Coupling = tuple[int, int, int, Surd]
 _ARRAYS = {"filter": "filters", "input": "inputs", "weight": "weights", "grad": "grads"}
 
 
-def lower_path(path: Path, couplings: Iterable[Coupling], role: Role) -> Kernel:
+def lower_path(path: Path, couplings: Iterable[Coupling], role: Role, weighted: bool = True) -> Kernel:
     """The kernel of `role` for `path`, straight from its coefficients.
 
     Args:
         path: the degrees (l_F, l_I, l_O).
         couplings: the nonzero C[m_F, m_I, m_O].
         role: which derivative of T (see `tfngen.roles`).
+        weighted: whether there is a weight; without it T is that of all weights one.
     """
+    slots = tuple(slot for slot in ("weight", "filter", "input", "grad") if weighted or slot != "weight")
     result = _operand(path, role.slot, result_of=role)
     terms: dict[str, list[Term]] = {symbol: [] for symbol in result.symbols}
     for m_filter, m_input, m_output, coefficient in couplings:
@@ -36,16 +38,12 @@ def lower_path(path: Path, couplings: Iterable[Coupling], role: Role) -> Kernel:
             "weight": 0,
             "grad": m_output + path.l_output,
         }
-        factors = tuple(
-            _operand(path, slot).symbols[index[slot]]
-            for slot in ("weight", "filter", "input", "grad")
-            if slot != role.slot
-        )
+        factors = tuple(_operand(path, slot).symbols[index[slot]] for slot in slots if slot != role.slot)
         terms[result.symbols[index[role.slot]]].append(Term(coefficient, factors))
     summed_over_channels = result.scope is Scope.EDGE
     return Kernel(
         name=role.value,
-        inputs=tuple(_operand(path, slot) for slot in role.operands),
+        inputs=tuple(_operand(path, slot) for slot in role.operands if slot in slots),
         outputs=(result,),
         body=tuple(
             Statement(symbol, Sum(tuple(products)), accumulate=summed_over_channels)

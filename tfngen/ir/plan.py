@@ -15,6 +15,11 @@ from tfngen.ir.passes import optimise, optimise_over_graph
 from tfngen.irreps import Path
 from tfngen.roles import Role
 
+UNWEIGHTED = (Role.OUTPUT, Role.D_INPUT, Role.D_FILTER)
+"""The roles of a product without weights."""
+PARTNERS = 8
+"""The channels that one channel of filters is taken to meet, where kernels of rows are compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedKernel:
@@ -35,12 +40,14 @@ class PathPlan:
         couplings: the nonzero coefficients.
         kernels: row by row, the four roles in the order of `Role`.
         graph_kernels: over a graph, in the order of `FORMS`.
+        row_kernels: of rows in lanes, pairs of channels and no weights, in the order of `UNWEIGHTED`.
     """
 
     path: Path
     couplings: tuple[Coupling, ...]
     kernels: tuple[PlannedKernel, ...]
     graph_kernels: tuple[PlannedKernel, ...]
+    row_kernels: tuple[PlannedKernel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,13 @@ def plan_path(path: Path, couplings: Sequence[Coupling], strategy: str, channels
     """Every kernel of `path`, each in its cheapest form (see `passes.optimise`)."""
     roles = [lower_path(path, couplings, role) for role in Role]
     forms = [lower_convolution(path, couplings, form) for form in FORMS]
+    rows = [lower_path(path, couplings, role, weighted=False) for role in UNWEIGHTED]
     return PathPlan(
         path,
         tuple(couplings),
         tuple(_plan(kernel, strategy, channels) for kernel in roles),
         tuple(_plan_over_graph(kernel) for kernel in forms),
+        tuple(_plan(kernel, strategy, PARTNERS) for kernel in rows),
     )
 
 

@@ -3,13 +3,14 @@
 from numpy import float64 as constant
 
 from tfngen.forms import AHEAD, EDGE_STRIDE, Tile
-from tfngen.runtime.cpu.index import load_index, load_indices
+from tfngen.runtime.cpu.index import clear, load_index, load_indices
 from tfngen.runtime.cpu.kernel import kernel
 from tfngen.runtime.cpu.operations import define_operations
 from tfngen.runtime.cpu.vector import FLOAT64
 
 __all__ = [
     "AHEAD",
+    "BYTES",
     "COUPLINGS",
     "D_FILTER_ROWS",
     "EDGES",
@@ -27,34 +28,41 @@ __all__ = [
     "WRITING",
     "active_lanes",
     "add",
+    "add_lanes",
     "add_totals",
     "bring",
+    "clear",
     "constant",
     "fetch",
     "kernel",
     "load",
-    "load_edges",
     "load_index",
     "load_indices",
+    "load_lanes",
     "load_rows",
     "load_scalar",
     "reciprocal_norm",
     "store",
-    "store_edges",
+    "store_lanes",
     "store_rows",
     "store_scalar",
     "total",
+    "turn_in",
+    "turn_out",
     "write",
     "zero",
 ]
 
 LANES = FLOAT64.lanes
+BYTES = 8
 _operations = define_operations(FLOAT64)
 
 active_lanes = _operations.active_lanes
 add, add_totals = _operations.add, _operations.add_totals
 load, store = _operations.load, _operations.store
-load_edges, store_edges = _operations.load_edges, _operations.store_edges
+load_lanes, store_lanes = _operations.load_lanes, _operations.store_lanes
+add_lanes = _operations.add_lanes
+turn_in, turn_out = _operations.turn_in, _operations.turn_out
 write = _operations.write
 bring, fetch = _operations.bring, _operations.fetch
 load_rows = _operations.load_rows

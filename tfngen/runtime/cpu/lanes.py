@@ -141,6 +141,47 @@ class Rows:
         return vector_address(self.builder, self.base, place, self.vector)
 
 
+@dataclass(frozen=True, slots=True)
+class Square:
+    """As many rows as a vector has lanes, of as many numbers: they begin `offset`, `offset + stride`, …
+    elements after address `base`; `active` says which rows there are, `within` which of their numbers."""
+
+    builder: ir.IRBuilder
+    base: ir.Value
+    offset: ir.Value
+    stride: ir.Value
+    active: ir.Value
+    within: ir.Value
+    vector: ir.VectorType
+
+    def read(self, alignment: ir.Constant) -> list[ir.Value]:
+        """A vector for each number of a row, a row in each lane."""
+        name = f"llvm.masked.load.{suffix(self.vector)}.p0"
+        zeros = ir.Constant(self.vector, [0.0] * self.vector.count)
+        rows = [
+            call_llvm(self.builder, name, self.vector, [pointer, alignment, which, zeros])
+            for pointer, which in self._places()
+        ]
+        return transposed(self.builder, rows, self.vector)
+
+    def write(self, columns: list[ir.Value], alignment: ir.Constant) -> None:
+        """The inverse of `read`."""
+        name = f"llvm.masked.store.{suffix(self.vector)}.p0"
+        rows = transposed(self.builder, columns, self.vector)
+        for row, (pointer, which) in zip(rows, self._places(), strict=True):
+            call_llvm(self.builder, name, ir.VoidType(), [row, pointer, alignment, which])
+
+    def _places(self) -> list[tuple[ir.Value, ir.Value]]:
+        """A pointer to each row, and the mask of what is wanted of it."""
+        found, place = [], self.offset
+        for lane in range(self.vector.count):
+            active = self.builder.extract_element(self.active, ir.Constant(ir.IntType(32), lane))
+            which = self.builder.and_(self.within, splat(self.builder, active, self.within.type))
+            found.append((vector_address(self.builder, self.base, place, self.vector), which))
+            place = self.builder.add(place, self.stride)
+        return found
+
+
 def _picked(
     builder: ir.IRBuilder, vectors: list[ir.Value], source: Callable[[int, int], int]
 ) -> list[ir.Value]:

@@ -12,6 +12,7 @@ from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.convolve import convolution
 from tfngen.runtime.cpu.memory import empty
+from tfngen.runtime.cpu.row_products import row_product, row_product_backward
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
 from tfngen.runtime.cpu.turn import turn_rows
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["convolution", "empty", "gather_rows", "harmonics", "path", "sum_rows", "turn_rows"]
+__all__ = [
+    "convolution",
+    "empty",
+    "gather_rows",
+    "harmonics",
+    "path",
+    "row_product",
+    "row_product_backward",
+    "sum_rows",
+    "turn_rows",
+]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 LARGE_PAGE = 2**21
-LARGE = 2 * LARGE_PAGE
+LARGE = LARGE_PAGE // 2
 """Bytes from which on a result is worth keeping memory for."""
 PATIENCE = 32
 """How many large results may be made without it before a piece of memory is given back."""
@@ -79,7 +79,7 @@ def _kept(size: int) -> _Block | None:
     with suppress(IndexError):
         while True:
             found.append(_free.popleft())
-    fitting = [block for block in found if size <= block.size < max(2 * size, size + LARGE)]
+    fitting = [block for block in found if size <= block.size < max(2 * size, size + 2 * LARGE_PAGE)]
     best = min(fitting, key=lambda block: block.size, default=None)
     for block in found:
         block.idle = 0 if block is best else block.idle + 1

@@ -15,7 +15,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tfngen.forms import Writing
-from tfngen.runtime.cpu.lanes import Rows, address_of, call_llvm, suffix, vector_address
+from tfngen.runtime.cpu.lanes import Rows, Square, address_of, call_llvm, suffix, vector_address
 from tfngen.runtime.cpu.vector import CONTRACT, MaskType, VectorType, splat
 
 
@@ -64,13 +64,16 @@ class Operations:
     add_totals: Callable
     load: Callable
     store: Callable
-    load_edges: Callable
-    store_edges: Callable
+    load_lanes: Callable
+    store_lanes: Callable
     write: Callable
     bring: Callable
     fetch: Callable
+    add_lanes: Callable
     load_rows: Callable
     store_rows: Callable
+    turn_in: Callable
+    turn_out: Callable
     load_scalar: Callable
     store_scalar: Callable
     zero: Callable
@@ -120,7 +123,7 @@ def define_operations(kind: VectorType) -> Operations:
         return types.void(types.int64, types.int64, kind, mask_type), codegen
 
     @intrinsic
-    def load_edges(typingctx, base, offset):
+    def load_lanes(typingctx, base, offset):
         """A whole vector, from `offset` elements after address `base` on."""
 
         def codegen(context, builder, sig, args):
@@ -130,13 +133,26 @@ def define_operations(kind: VectorType) -> Operations:
         return kind(types.int64, types.int64), codegen
 
     @intrinsic
-    def store_edges(typingctx, base, offset, value):
+    def store_lanes(typingctx, base, offset, value):
         """Write a whole vector, from `offset` elements after address `base` on."""
 
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = vector_address(builder, *args[:2], vector)
             builder.store(args[2], pointer, align=kind.element.bitwidth // 8)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind), codegen
+
+    @intrinsic
+    def add_lanes(typingctx, base, offset, value):
+        """Add a whole vector to what stands from `offset` elements after address `base` on."""
+
+        def codegen(context, builder, sig, args):
+            vector, alignment = context.get_value_type(kind), kind.element.bitwidth // 8
+            pointer = vector_address(builder, *args[:2], vector)
+            before = builder.load(pointer, align=alignment)
+            builder.store(builder.fadd(before, args[2], flags=CONTRACT), pointer, align=alignment)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind), codegen
@@ -248,6 +264,40 @@ def define_operations(kind: VectorType) -> Operations:
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, stride, values, mask_type), codegen
+
+    @intrinsic
+    def turn_in(typingctx, base, offset, stride, active, within, lanes):
+        """Read the `active` rows from `offset + k · stride` elements after address `base` on, as far as
+        `within`, and write a vector for each of their numbers from address `lanes` on, zeros for others."""
+
+        def codegen(context, builder, sig, args):
+            vector = context.get_value_type(kind)
+            square = Square(builder, *args[:3], args[3], args[4], vector)
+            for at, column in enumerate(square.read(_alignment(kind))):
+                place = vector_address(builder, args[5], ir.IntType(64)(at * kind.lanes), vector)
+                builder.store(column, place, align=kind.element.bitwidth // 8)
+            return context.get_dummy_value()
+
+        integers = (types.int64,) * 3
+        return types.void(*integers, mask_type, mask_type, types.int64), codegen
+
+    @intrinsic
+    def turn_out(typingctx, base, offset, stride, active, within, lanes):
+        """The inverse of `turn_in`: what is not active, or not within, stays as it is."""
+
+        def codegen(context, builder, sig, args):
+            vector = context.get_value_type(kind)
+            places = [
+                vector_address(builder, args[5], ir.IntType(64)(at * kind.lanes), vector)
+                for at in range(kind.lanes)
+            ]
+            columns = [builder.load(place, align=kind.element.bitwidth // 8) for place in places]
+            square = Square(builder, *args[:3], args[3], args[4], vector)
+            square.write(columns, _alignment(kind))
+            return context.get_dummy_value()
+
+        integers = (types.int64,) * 3
+        return types.void(*integers, mask_type, mask_type, types.int64), codegen
 
     @intrinsic
     def load_scalar(typingctx, base, offset):

@@ -43,11 +43,11 @@ from tfngen.runtime.cpu.float64 import (
     fetch,
     kernel,
     load,
-    load_edges,
     load_index,
     load_indices,
+    load_lanes,
     load_scalar,
-    store_edges,
+    store_lanes,
     write,
     zero,
 )
@@ -70,15 +70,15 @@ def output(tile, call):
     channels, filter_at, input_step, _grad_step, inputs, weights, outputs = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_x_0 = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_x_0)
+        store_lanes(couplings, edge, coupling_x_0)
         coupling_y_0 = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_0)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_y_0)
         coupling_z_0 = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_0)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_z_0)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -120,15 +120,15 @@ def d_input(tile, call):
     channels, filter_at, _grad_step, input_step, weights, grads, d_inputs = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_0_x = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_0_x)
+        store_lanes(couplings, edge, coupling_0_x)
         coupling_0_y = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_0_y)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_0_y)
         coupling_0_z = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -220,15 +220,15 @@ def d_weight(tile, call):
     channels, filter_at, input_step, _grad_step, inputs, grads, d_weights = load_indices(call, 7)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_x_0 = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_x_0)
+        store_lanes(couplings, edge, coupling_x_0)
         coupling_y_0 = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_y_0)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_y_0)
         coupling_z_0 = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_z_0)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_z_0)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -273,15 +273,15 @@ def d_input_weight(tile, call):
     ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_0_x = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_0_x)
+        store_lanes(couplings, edge, coupling_0_x)
         coupling_0_y = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_0_y)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_0_y)
         coupling_0_z = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -336,15 +336,15 @@ def backward(tile, call):
     ) = load_indices(call, 10)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_0_x = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_0_x)
+        store_lanes(couplings, edge, coupling_0_x)
         coupling_0_y = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_0_y)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_0_y)
         coupling_0_z = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_0_z)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -409,24 +409,24 @@ def d_grad(tile, call):
     ) = load_indices(call, 9)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
-        filter_tangent_x = load_edges(filter_tangents, filter_at + edge)
-        filter_tangent_y = load_edges(filter_tangents, filter_at + edge + EDGE_STRIDE)
-        filter_tangent_z = load_edges(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_tangent_x = load_lanes(filter_tangents, filter_at + edge)
+        filter_tangent_y = load_lanes(filter_tangents, filter_at + edge + EDGE_STRIDE)
+        filter_tangent_z = load_lanes(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_x_0 = SQRT_1_3 * filter_x
-        store_edges(couplings, edge, coupling_x_0)
+        store_lanes(couplings, edge, coupling_x_0)
         coupling_tangent_x_0 = SQRT_1_3 * filter_tangent_x
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_tangent_x_0)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_tangent_x_0)
         coupling_y_0 = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_y_0)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_y_0)
         coupling_tangent_y_0 = SQRT_1_3 * filter_tangent_y
-        store_edges(couplings, edge + 3 * EDGE_STRIDE, coupling_tangent_y_0)
+        store_lanes(couplings, edge + 3 * EDGE_STRIDE, coupling_tangent_y_0)
         coupling_z_0 = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 4 * EDGE_STRIDE, coupling_z_0)
+        store_lanes(couplings, edge + 4 * EDGE_STRIDE, coupling_z_0)
         coupling_tangent_z_0 = SQRT_1_3 * filter_tangent_z
-        store_edges(couplings, edge + 5 * EDGE_STRIDE, coupling_tangent_z_0)
+        store_lanes(couplings, edge + 5 * EDGE_STRIDE, coupling_tangent_z_0)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
@@ -491,24 +491,24 @@ def double_backward(tile, call):
     ) = load_indices(call, 12)
     # The coupling M[m_I, m_O] = Σ C · filter is the same for every channel.
     for edge in range(0, edges, LANES):
-        filter_x = load_edges(filters, filter_at + edge)
-        filter_y = load_edges(filters, filter_at + edge + EDGE_STRIDE)
-        filter_z = load_edges(filters, filter_at + edge + 2 * EDGE_STRIDE)
-        filter_tangent_x = load_edges(filter_tangents, filter_at + edge)
-        filter_tangent_y = load_edges(filter_tangents, filter_at + edge + EDGE_STRIDE)
-        filter_tangent_z = load_edges(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_x = load_lanes(filters, filter_at + edge)
+        filter_y = load_lanes(filters, filter_at + edge + EDGE_STRIDE)
+        filter_z = load_lanes(filters, filter_at + edge + 2 * EDGE_STRIDE)
+        filter_tangent_x = load_lanes(filter_tangents, filter_at + edge)
+        filter_tangent_y = load_lanes(filter_tangents, filter_at + edge + EDGE_STRIDE)
+        filter_tangent_z = load_lanes(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
         coupling_tangent_0_x = SQRT_1_3 * filter_tangent_x
-        store_edges(couplings, edge, coupling_tangent_0_x)
+        store_lanes(couplings, edge, coupling_tangent_0_x)
         coupling_0_x = SQRT_1_3 * filter_x
-        store_edges(couplings, edge + EDGE_STRIDE, coupling_0_x)
+        store_lanes(couplings, edge + EDGE_STRIDE, coupling_0_x)
         coupling_tangent_0_y = SQRT_1_3 * filter_tangent_y
-        store_edges(couplings, edge + 2 * EDGE_STRIDE, coupling_tangent_0_y)
+        store_lanes(couplings, edge + 2 * EDGE_STRIDE, coupling_tangent_0_y)
         coupling_0_y = SQRT_1_3 * filter_y
-        store_edges(couplings, edge + 3 * EDGE_STRIDE, coupling_0_y)
+        store_lanes(couplings, edge + 3 * EDGE_STRIDE, coupling_0_y)
         coupling_tangent_0_z = SQRT_1_3 * filter_tangent_z
-        store_edges(couplings, edge + 4 * EDGE_STRIDE, coupling_tangent_0_z)
+        store_lanes(couplings, edge + 4 * EDGE_STRIDE, coupling_tangent_0_z)
         coupling_0_z = SQRT_1_3 * filter_z
-        store_edges(couplings, edge + 5 * EDGE_STRIDE, coupling_0_z)
+        store_lanes(couplings, edge + 5 * EDGE_STRIDE, coupling_0_z)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)

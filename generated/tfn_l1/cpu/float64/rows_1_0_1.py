@@ -1,0 +1,122 @@
+"""The path (1, 0, 1) for rows of many channels, a row in every lane, in float64.
+
+    T = Σ C[m_F, m_I, m_O] · filter[m_F] · input[m_I] · grad[m_O]
+
+Each kernel adds the derivatives of T by one of the three, for every channel of filters and each of its partners
+among those of features: one beside it, or all. A component of a channel is a vector, of as many rows as there
+are lanes; steps lead from one channel to the next. Operations for one channel of filters, and per partner:
+
+    kernel    strategy  per channel  per partner  plain sum
+    output    direct    0 mul 0 add  3 mul 0 add  3 mul 0 add
+    d_input   direct    0 mul 0 add  3 mul 2 add  3 mul 2 add
+    d_filter  direct    0 mul 0 add  3 mul 3 add  3 mul 3 add
+"""
+
+# Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
+
+from tfngen.runtime.cpu.float64 import (
+    LANES,
+    add_lanes,
+    kernel,
+    load_indices,
+    load_lanes,
+    store_lanes,
+    zero,
+)
+
+
+@kernel
+def pairs(_batch, call):
+    """outputs = ∂T/∂grad"""
+    (
+        channels, partners, filter_step, input_step, input_partner, grad_step, grad_partner,
+        filters, inputs, outputs,
+    ) = load_indices(call, 10)
+    for channel in range(channels):
+        filter_at = channel * filter_step
+        filter_x = load_lanes(filters, filter_at)
+        filter_y = load_lanes(filters, filter_at + LANES)
+        filter_z = load_lanes(filters, filter_at + 2 * LANES)
+        for partner in range(partners):
+            input_at = channel * input_step + partner * input_partner
+            grad_at = channel * grad_step + partner * grad_partner
+            input_0 = load_lanes(inputs, input_at)
+            output_x = filter_x * input_0
+            store_lanes(outputs, grad_at, output_x)
+            output_y = filter_y * input_0
+            store_lanes(outputs, grad_at + LANES, output_y)
+            output_z = filter_z * input_0
+            store_lanes(outputs, grad_at + 2 * LANES, output_z)
+
+
+@kernel
+def output(_batch, call):
+    """outputs += ∂T/∂grad"""
+    (
+        channels, partners, filter_step, input_step, input_partner, grad_step, grad_partner,
+        filters, inputs, outputs,
+    ) = load_indices(call, 10)
+    for channel in range(channels):
+        filter_at = channel * filter_step
+        filter_x = load_lanes(filters, filter_at)
+        filter_y = load_lanes(filters, filter_at + LANES)
+        filter_z = load_lanes(filters, filter_at + 2 * LANES)
+        for partner in range(partners):
+            input_at = channel * input_step + partner * input_partner
+            grad_at = channel * grad_step + partner * grad_partner
+            input_0 = load_lanes(inputs, input_at)
+            output_x = filter_x * input_0
+            add_lanes(outputs, grad_at, output_x)
+            output_y = filter_y * input_0
+            add_lanes(outputs, grad_at + LANES, output_y)
+            output_z = filter_z * input_0
+            add_lanes(outputs, grad_at + 2 * LANES, output_z)
+
+
+@kernel
+def d_input(_batch, call):
+    """d_inputs += ∂T/∂input"""
+    (
+        channels, partners, filter_step, input_step, input_partner, grad_step, grad_partner,
+        filters, grads, d_inputs,
+    ) = load_indices(call, 10)
+    for channel in range(channels):
+        filter_at = channel * filter_step
+        filter_x = load_lanes(filters, filter_at)
+        filter_y = load_lanes(filters, filter_at + LANES)
+        filter_z = load_lanes(filters, filter_at + 2 * LANES)
+        for partner in range(partners):
+            grad_at = channel * grad_step + partner * grad_partner
+            input_at = channel * input_step + partner * input_partner
+            grad_x = load_lanes(grads, grad_at)
+            grad_y = load_lanes(grads, grad_at + LANES)
+            grad_z = load_lanes(grads, grad_at + 2 * LANES)
+            d_input_0 = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+            add_lanes(d_inputs, input_at, d_input_0)
+
+
+@kernel
+def d_filter(_batch, call):
+    """d_filters += ∂T/∂filter"""
+    (
+        channels, partners, filter_step, input_step, input_partner, grad_step, grad_partner,
+        inputs, grads, d_filters,
+    ) = load_indices(call, 10)
+    for channel in range(channels):
+        filter_at = channel * filter_step
+        d_filter_x = zero()
+        d_filter_y = zero()
+        d_filter_z = zero()
+        for partner in range(partners):
+            input_at = channel * input_step + partner * input_partner
+            grad_at = channel * grad_step + partner * grad_partner
+            input_0 = load_lanes(inputs, input_at)
+            grad_x = load_lanes(grads, grad_at)
+            d_filter_x += input_0 * grad_x
+            grad_y = load_lanes(grads, grad_at + LANES)
+            d_filter_y += input_0 * grad_y
+            grad_z = load_lanes(grads, grad_at + 2 * LANES)
+            d_filter_z += input_0 * grad_z
+        add_lanes(d_filters, filter_at, d_filter_x)
+        add_lanes(d_filters, filter_at + LANES, d_filter_y)
+        add_lanes(d_filters, filter_at + 2 * LANES, d_filter_z)
