@@ -207,3 +207,22 @@ def test_malformed_calls_are_refused(tfn_l2):
             except (ValueError, RuntimeError):
                 refused += 1
     assert refused > 2 * len(plan) * 4
+
+
+def test_many_pairs_are_multiplied_in_pieces(tfn_l2, monkeypatch):
+    """A few channels of x at a time: the same sums, of weights that stay where they were."""
+    from tfngen.runtime import row_plan
+
+    whole = instruction("uvw", Path(1, 2, 1), (7, 2, 3), x_offset=1, weight_offset=2)
+    monkeypatch.setattr(row_plan, "MOST_PAIRS", 12)
+    pieces = whole.in_pieces()
+    assert [each.u for each in pieces] == [2, 2, 2, 1]
+    given = [each.requires_grad_() for each in operands(plan_of(whole), 20, False)]
+    found = []
+    for plan in (plan_of(whole), plan_of(*pieces)):
+        out = row_product(tfn_l2._package.fingerprint, plan, *given)
+        found.append([out, *torch.autograd.grad(out.sin().sum(), given)])
+    for one_piece, several in zip(*found, strict=True):
+        torch.testing.assert_close(one_piece, several, rtol=1e-12, atol=1e-12)
+    (elementwise,) = instruction("uvu", Path(1, 1, 1), (100, 100, 100)).in_pieces()
+    assert elementwise.u == 100

@@ -9,7 +9,7 @@ from tfngen.emit.blocks import indented
 MIXED_AT_ONCE = {0: (8, 4, 2, 1), 1: (4, 2, 1), 2: (4, 1), 3: (3, 1)}
 """How many channels of a degree are mixed at once, as many as there are and then fewer."""
 OF_HIGHER_DEGREE = (2, 1)
-DERIVED_AT_ONCE = ((2, 4), (2, 1), (1, 4), (1, 1))
+DERIVED_AT_ONCE = ((4, 4), (4, 1), (1, 4), (1, 1))
 """How many weights are differentiated by at once: of so many channels mixed, to so many."""
 
 

@@ -65,20 +65,19 @@ class Product:
         self.description = description
         x_offsets, y_offsets, out_offsets = _offsets(description)
         columns = _Columns(description)
-        found = []
+        found: list[RowInstruction] = []
         for at, each in enumerate(description.instructions):
             if prod(description.shape(each)):
-                found.append(
-                    RowInstruction(
-                        MODES.index(each.mode),
-                        *description.path(at, features_first=True),
-                        *description.channels(each),
-                        x_offset=x_offsets[each.at_in1],
-                        y_offset=y_offsets[each.at_in2],
-                        weight_offset=len(columns),
-                        out_offset=out_offsets[each.at_out],
-                    )
+                whole = RowInstruction(
+                    MODES.index(each.mode),
+                    *description.path(at, features_first=True),
+                    *description.channels(each),
+                    x_offset=x_offsets[each.at_in1],
+                    y_offset=y_offsets[each.at_in2],
+                    weight_offset=len(columns),
+                    out_offset=out_offsets[each.at_out],
                 )
+                found += whole.in_pieces()
                 columns.add(at)
         widths = RowWidths(x_offsets[-1], y_offsets[-1], len(columns), out_offsets[-1])
         self.kernels = kernels_for([each.path for each in found]) if kernels is None else kernels

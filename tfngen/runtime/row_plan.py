@@ -16,6 +16,8 @@ from typing import NamedTuple
 from tfngen.irreps import Path
 
 MODES = ("uvw", "uvu", "uvv", "uuu")
+MOST_PAIRS = 1024
+"""Components of products of pairs that are kept at a time: as vectors they fit the second-level cache."""
 
 
 class RowInstruction(NamedTuple):
@@ -49,6 +51,21 @@ class RowInstruction(NamedTuple):
         """How many it has."""
         sizes = {"uvw": (self.u, self.v, self.w), "uuu": (self.u,)}
         return prod(sizes.get(MODES[self.mode], (self.u, self.v)))
+
+    def in_pieces(self) -> list[RowInstruction]:
+        """The same for a few channels of `x` at a time, where the products of all pairs are many."""
+        if MODES[self.mode] != "uvw":
+            return [self]
+        d_x, _, d_out = self.dims
+        size = max(MOST_PAIRS // (self.v * d_out), 1)
+        return [
+            self._replace(
+                u=min(size, self.u - first),
+                x_offset=self.x_offset + first * d_x,
+                weight_offset=self.weight_offset + first * self.v * self.w,
+            )
+            for first in range(0, self.u, size)
+        ]
 
     @property
     def dims(self) -> tuple[int, int, int]:
