@@ -226,3 +226,21 @@ def test_many_pairs_are_multiplied_in_pieces(tfn_l2, monkeypatch):
         torch.testing.assert_close(one_piece, several, rtol=1e-12, atol=1e-12)
     (elementwise,) = instruction("uvu", Path(1, 1, 1), (100, 100, 100)).in_pieces()
     assert elementwise.u == 100
+
+
+def test_what_nobody_asked_for_is_not_computed(tfn_l2, monkeypatch):
+    from tfngen.runtime import row_operators
+
+    asked = []
+    call = row_operators.call
+
+    def spy(name, *arguments):
+        asked.append(arguments[2] if name.endswith("backward") else None)
+        return call(name, *arguments)
+
+    given = [each.requires_grad_() for each in operands(everything(), 5, False)]
+    monkeypatch.setattr(row_operators, "call", spy)
+    for wanted in ([1, 0, 0], [0, 1, 1], [1, 1, 1]):
+        out = row_product(tfn_l2._package.fingerprint, everything(), *given)
+        torch.autograd.grad(out.sum(), [each for each, want in zip(given, wanted, strict=True) if want])
+        assert asked[-1] == wanted

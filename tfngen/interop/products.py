@@ -15,6 +15,7 @@ from tfngen.interop.edges import Edges
 from tfngen.interop.layout import turned
 from tfngen.irreps import Path
 from tfngen.runtime.convolution_operators import convolve
+from tfngen.runtime.operators import inner
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.row_operators import row_product
 from tfngen.runtime.row_plan import MODES, RowInstruction, RowWidths, encode_rows
@@ -170,11 +171,8 @@ class EdgeProduct:
             weights, over = self._weights(weight), edges.graph.shared_by(sharing)
         else:
             weights, over = self._weights(y.new_empty(1, 0)), edges.one_row
-        # Views, as the engine does not tell of leaves whether their gradient is wanted.
-        operands = [
-            each.view_as(each) for each in (filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights)
-        ]
-        sums = convolve("output", self.kernels._package.fingerprint, self._plan, operands, over)
+        operands = map(inner, (filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights))
+        sums = convolve("output", self.kernels._package.fingerprint, self._plan, list(operands), over)
         return turned(sums, given.irreps_out, "ir_mul", "mul_ir")
 
 

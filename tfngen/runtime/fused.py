@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tfngen.runtime.convolution_operators import convolve, derivatives
 from tfngen.runtime.dispatch import are_watched, needs_gradient
-from tfngen.runtime.operators import wanted_gradients
+from tfngen.runtime.operators import inner, wanted_gradients
 from tfngen.runtime.plan import Edges
 
 Shapes = tuple[tuple[int, int], ...]
@@ -54,12 +54,12 @@ class Fused:
         tensors = (y, weights, *features)
         if not needs_gradient(tensors) or are_watched(tensors):
             return self.sums(edges, y, weights, pack(features))
-        found: Sequence[Tensor] = _Node.apply(self, edges, *map(_told, tensors))
+        found: Sequence[Tensor] = _Node.apply(self, edges, *map(inner, tensors))
         return found
 
     def sums(self, edges: Edges, y: Tensor, weights: Tensor, packed: Tensor) -> Sequence[Tensor]:
         """What is returned, of features side by side."""
-        operands = self.filters(y), _told(packed), _told(weights)
+        operands = self.filters(y), inner(packed), inner(weights)
         return unpack(convolve("output", self.package, self.plan, operands, edges), self.shapes_out)
 
     def filters(self, y: Tensor) -> Tensor:
@@ -121,8 +121,3 @@ def unpack(rows: Tensor, shapes: Shapes) -> list[Tensor]:
     together = rows.view(nodes, sum(components), channels)
     parts = [together] if len(shapes) == 1 else together.split_with_sizes(components, 1)
     return [part.mT for part in parts]
-
-
-def _told(tensor: Tensor) -> Tensor:
-    """`tensor`, but not a leaf: of those the engine does not tell whether their gradient is wanted."""
-    return tensor.view_as(tensor) if tensor.requires_grad and tensor.is_leaf else tensor

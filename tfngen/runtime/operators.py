@@ -186,6 +186,11 @@ def wanted_gradients(ctx: Any) -> list[bool]:
     return [wanted(node) for node, _ in ctx.next_functions]
 
 
+def inner(tensor: Tensor) -> Tensor:
+    """`tensor`, but not a leaf: of leaves `wanted_gradients` is not told whether theirs is wanted."""
+    return tensor.view_as(tensor) if tensor.requires_grad and tensor.is_leaf else tensor
+
+
 def differentiable(tensor: Tensor) -> Tensor:
     """`tensor` under a name of its own, so that differentiating by it sees no path through other operands."""
     return tensor.view_as(tensor) if tensor.requires_grad else tensor.detach().requires_grad_()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import call, register
-from tfngen.runtime.operators import wanted_gradients
+from tfngen.runtime.operators import inner, wanted_gradients
 from tfngen.runtime.row_plan import RowPlan, RowWidths, decode_rows
 
 ALL = (1, 1, 1)
@@ -33,7 +33,7 @@ def row_product(package: str, plan: RowPlan, x: Tensor, y: Tensor, weights: Tens
     Returns:
         (rows, width).
     """
-    result: Tensor = call("row_product", package, plan, x, y, weights)
+    result: Tensor = call("row_product", package, plan, *map(inner, (x, y, weights)))
     return result
 
 
@@ -71,7 +71,6 @@ def _forward(package: str, plan: RowPlan, x: Tensor, y: Tensor, weights: Tensor)
 def _context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.package, plan, *rest = inputs
     ctx.plan, tensors = tuple(plan), [each for each in rest if isinstance(each, Tensor)]
-    ctx.others = len(rest) - len(tensors)
     ctx.save_for_backward(*tensors)
 
 
