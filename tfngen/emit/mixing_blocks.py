@@ -77,11 +77,9 @@ def derivative_blocks(l: int) -> list[Rows]:
 
 
 def _derivative_block(components: int, rows: int, size: int) -> MixingBlock:
+    places = [f"row_{row}_at = weight_at{_further(row, 'weight_step * LANES')}" for row in range(rows)]
     sums = [
-        (
-            _further(row, "weight_step * LANES") + _further(at, "weight_width * LANES"),
-            f"sum_{row}_{at}",
-        )
+        (f"row_{row}_at{_further(at, 'weight_width * LANES')}", f"sum_{row}_{at}")
         for row in range(rows)
         for at in range(size)
     ]
@@ -97,10 +95,10 @@ def _derivative_block(components: int, rows: int, size: int) -> MixingBlock:
     return MixingBlock(
         channels=_range("done", "width", size),
         size=size,
-        start=indented([f"{name} = load_lanes(d_weights, weight_at{at})" for at, name in sums], 16),
+        start=indented([*places, *(f"{name} = load_lanes(d_weights, {at})" for at, name in sums)], 16),
         body=indented(body, 20),
         add="",
-        store=indented([f"store_lanes(d_weights, weight_at{at}, {name})" for at, name in sums], 16),
+        store=indented([f"store_lanes(d_weights, {at}, {name})" for at, name in sums], 16),
     )
 
 

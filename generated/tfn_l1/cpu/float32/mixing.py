@@ -1,8 +1,8 @@
 """Rows turned into lanes and back, and channels mixed there, in float32.
 
-A tile is as many rows as a vector has lanes: row `k` of them is in lane `k`, and a component of a channel is a
-vector. Kernels are called by `tfngen.runtime.cpu.row_products`, with a table of integers each. Those that mix
-channels of degree l, `mix_l` and `d_mix_l`, do so for each of a number of groups.
+A tile is as many rows as a vector has lanes: row `k` of them is in lane `k`, and a component of a channel is
+a vector. Kernels are called by `tfngen.runtime.cpu.row_products`, with a table of integers each. Those that
+mix channels of degree l, `mix_l` and `d_mix_l`, do so for each of a number of groups.
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -600,74 +600,117 @@ def d_mix_0(_batch, call):
     ) = load_indices(call, 14)
     for group in range(groups):
         begun = 0
-        for k in range(begun, count - 1, 2):
+        for k in range(begun, count - 3, 4):
             done = 0
             for w in range(done, width - 3, 4):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 1 * LANES
                 grad_at = group * grad_group + w * 1 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_0_1 = load_lanes(d_weights, weight_at + weight_width * LANES)
-                sum_0_2 = load_lanes(d_weights, weight_at + 2 * weight_width * LANES)
-                sum_0_3 = load_lanes(d_weights, weight_at + 3 * weight_width * LANES)
-                sum_1_0 = load_lanes(d_weights, weight_at + weight_step * LANES)
-                sum_1_1 = load_lanes(d_weights, weight_at + weight_step * LANES + weight_width * LANES)
-                sum_1_2 = load_lanes(d_weights, weight_at + weight_step * LANES + 2 * weight_width * LANES)
-                sum_1_3 = load_lanes(d_weights, weight_at + weight_step * LANES + 3 * weight_width * LANES)
+                row_0_at = weight_at
+                row_1_at = weight_at + weight_step * LANES
+                row_2_at = weight_at + 2 * weight_step * LANES
+                row_3_at = weight_at + 3 * weight_step * LANES
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_0_1 = load_lanes(d_weights, row_0_at + weight_width * LANES)
+                sum_0_2 = load_lanes(d_weights, row_0_at + 2 * weight_width * LANES)
+                sum_0_3 = load_lanes(d_weights, row_0_at + 3 * weight_width * LANES)
+                sum_1_0 = load_lanes(d_weights, row_1_at)
+                sum_1_1 = load_lanes(d_weights, row_1_at + weight_width * LANES)
+                sum_1_2 = load_lanes(d_weights, row_1_at + 2 * weight_width * LANES)
+                sum_1_3 = load_lanes(d_weights, row_1_at + 3 * weight_width * LANES)
+                sum_2_0 = load_lanes(d_weights, row_2_at)
+                sum_2_1 = load_lanes(d_weights, row_2_at + weight_width * LANES)
+                sum_2_2 = load_lanes(d_weights, row_2_at + 2 * weight_width * LANES)
+                sum_2_3 = load_lanes(d_weights, row_2_at + 3 * weight_width * LANES)
+                sum_3_0 = load_lanes(d_weights, row_3_at)
+                sum_3_1 = load_lanes(d_weights, row_3_at + weight_width * LANES)
+                sum_3_2 = load_lanes(d_weights, row_3_at + 2 * weight_width * LANES)
+                sum_3_3 = load_lanes(d_weights, row_3_at + 3 * weight_width * LANES)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     input_1 = load_lanes(inputs, input_at + LANES)
+                    input_2 = load_lanes(inputs, input_at + 2 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 3 * LANES)
                     grad = load_lanes(grads, grad_at)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     grad = load_lanes(grads, grad_at + LANES)
                     sum_0_1 += input_0 * grad
                     sum_1_1 += input_1 * grad
+                    sum_2_1 += input_2 * grad
+                    sum_3_1 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 2 * LANES)
                     sum_0_2 += input_0 * grad
                     sum_1_2 += input_1 * grad
+                    sum_2_2 += input_2 * grad
+                    sum_3_2 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 3 * LANES)
                     sum_0_3 += input_0 * grad
                     sum_1_3 += input_1 * grad
+                    sum_2_3 += input_2 * grad
+                    sum_3_3 += input_3 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_width * LANES, sum_0_1)
-                store_lanes(d_weights, weight_at + 2 * weight_width * LANES, sum_0_2)
-                store_lanes(d_weights, weight_at + 3 * weight_width * LANES, sum_0_3)
-                store_lanes(d_weights, weight_at + weight_step * LANES, sum_1_0)
-                store_lanes(d_weights, weight_at + weight_step * LANES + weight_width * LANES, sum_1_1)
-                store_lanes(d_weights, weight_at + weight_step * LANES + 2 * weight_width * LANES, sum_1_2)
-                store_lanes(d_weights, weight_at + weight_step * LANES + 3 * weight_width * LANES, sum_1_3)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_0_at + weight_width * LANES, sum_0_1)
+                store_lanes(d_weights, row_0_at + 2 * weight_width * LANES, sum_0_2)
+                store_lanes(d_weights, row_0_at + 3 * weight_width * LANES, sum_0_3)
+                store_lanes(d_weights, row_1_at, sum_1_0)
+                store_lanes(d_weights, row_1_at + weight_width * LANES, sum_1_1)
+                store_lanes(d_weights, row_1_at + 2 * weight_width * LANES, sum_1_2)
+                store_lanes(d_weights, row_1_at + 3 * weight_width * LANES, sum_1_3)
+                store_lanes(d_weights, row_2_at, sum_2_0)
+                store_lanes(d_weights, row_2_at + weight_width * LANES, sum_2_1)
+                store_lanes(d_weights, row_2_at + 2 * weight_width * LANES, sum_2_2)
+                store_lanes(d_weights, row_2_at + 3 * weight_width * LANES, sum_2_3)
+                store_lanes(d_weights, row_3_at, sum_3_0)
+                store_lanes(d_weights, row_3_at + weight_width * LANES, sum_3_1)
+                store_lanes(d_weights, row_3_at + 2 * weight_width * LANES, sum_3_2)
+                store_lanes(d_weights, row_3_at + 3 * weight_width * LANES, sum_3_3)
                 done = w + 4
             for w in range(done, width):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 1 * LANES
                 grad_at = group * grad_group + w * 1 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_1_0 = load_lanes(d_weights, weight_at + weight_step * LANES)
+                row_0_at = weight_at
+                row_1_at = weight_at + weight_step * LANES
+                row_2_at = weight_at + 2 * weight_step * LANES
+                row_3_at = weight_at + 3 * weight_step * LANES
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_1_0 = load_lanes(d_weights, row_1_at)
+                sum_2_0 = load_lanes(d_weights, row_2_at)
+                sum_3_0 = load_lanes(d_weights, row_3_at)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     input_1 = load_lanes(inputs, input_at + LANES)
+                    input_2 = load_lanes(inputs, input_at + 2 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 3 * LANES)
                     grad = load_lanes(grads, grad_at)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_step * LANES, sum_1_0)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_1_at, sum_1_0)
+                store_lanes(d_weights, row_2_at, sum_2_0)
+                store_lanes(d_weights, row_3_at, sum_3_0)
                 done = w + 1
-            begun = k + 2
+            begun = k + 4
         for k in range(begun, count):
             done = 0
             for w in range(done, width - 3, 4):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 1 * LANES
                 grad_at = group * grad_group + w * 1 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_0_1 = load_lanes(d_weights, weight_at + weight_width * LANES)
-                sum_0_2 = load_lanes(d_weights, weight_at + 2 * weight_width * LANES)
-                sum_0_3 = load_lanes(d_weights, weight_at + 3 * weight_width * LANES)
+                row_0_at = weight_at
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_0_1 = load_lanes(d_weights, row_0_at + weight_width * LANES)
+                sum_0_2 = load_lanes(d_weights, row_0_at + 2 * weight_width * LANES)
+                sum_0_3 = load_lanes(d_weights, row_0_at + 3 * weight_width * LANES)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     grad = load_lanes(grads, grad_at)
@@ -680,23 +723,24 @@ def d_mix_0(_batch, call):
                     sum_0_3 += input_0 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_width * LANES, sum_0_1)
-                store_lanes(d_weights, weight_at + 2 * weight_width * LANES, sum_0_2)
-                store_lanes(d_weights, weight_at + 3 * weight_width * LANES, sum_0_3)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_0_at + weight_width * LANES, sum_0_1)
+                store_lanes(d_weights, row_0_at + 2 * weight_width * LANES, sum_0_2)
+                store_lanes(d_weights, row_0_at + 3 * weight_width * LANES, sum_0_3)
                 done = w + 4
             for w in range(done, width):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 1 * LANES
                 grad_at = group * grad_group + w * 1 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
+                row_0_at = weight_at
+                sum_0_0 = load_lanes(d_weights, row_0_at)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     grad = load_lanes(grads, grad_at)
                     sum_0_0 += input_0 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
+                store_lanes(d_weights, row_0_at, sum_0_0)
                 done = w + 1
             begun = k + 1
 
@@ -710,112 +754,183 @@ def d_mix_1(_batch, call):
     ) = load_indices(call, 14)
     for group in range(groups):
         begun = 0
-        for k in range(begun, count - 1, 2):
+        for k in range(begun, count - 3, 4):
             done = 0
             for w in range(done, width - 3, 4):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 3 * LANES
                 grad_at = group * grad_group + w * 3 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_0_1 = load_lanes(d_weights, weight_at + weight_width * LANES)
-                sum_0_2 = load_lanes(d_weights, weight_at + 2 * weight_width * LANES)
-                sum_0_3 = load_lanes(d_weights, weight_at + 3 * weight_width * LANES)
-                sum_1_0 = load_lanes(d_weights, weight_at + weight_step * LANES)
-                sum_1_1 = load_lanes(d_weights, weight_at + weight_step * LANES + weight_width * LANES)
-                sum_1_2 = load_lanes(d_weights, weight_at + weight_step * LANES + 2 * weight_width * LANES)
-                sum_1_3 = load_lanes(d_weights, weight_at + weight_step * LANES + 3 * weight_width * LANES)
+                row_0_at = weight_at
+                row_1_at = weight_at + weight_step * LANES
+                row_2_at = weight_at + 2 * weight_step * LANES
+                row_3_at = weight_at + 3 * weight_step * LANES
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_0_1 = load_lanes(d_weights, row_0_at + weight_width * LANES)
+                sum_0_2 = load_lanes(d_weights, row_0_at + 2 * weight_width * LANES)
+                sum_0_3 = load_lanes(d_weights, row_0_at + 3 * weight_width * LANES)
+                sum_1_0 = load_lanes(d_weights, row_1_at)
+                sum_1_1 = load_lanes(d_weights, row_1_at + weight_width * LANES)
+                sum_1_2 = load_lanes(d_weights, row_1_at + 2 * weight_width * LANES)
+                sum_1_3 = load_lanes(d_weights, row_1_at + 3 * weight_width * LANES)
+                sum_2_0 = load_lanes(d_weights, row_2_at)
+                sum_2_1 = load_lanes(d_weights, row_2_at + weight_width * LANES)
+                sum_2_2 = load_lanes(d_weights, row_2_at + 2 * weight_width * LANES)
+                sum_2_3 = load_lanes(d_weights, row_2_at + 3 * weight_width * LANES)
+                sum_3_0 = load_lanes(d_weights, row_3_at)
+                sum_3_1 = load_lanes(d_weights, row_3_at + weight_width * LANES)
+                sum_3_2 = load_lanes(d_weights, row_3_at + 2 * weight_width * LANES)
+                sum_3_3 = load_lanes(d_weights, row_3_at + 3 * weight_width * LANES)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     input_1 = load_lanes(inputs, input_at + 3 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 6 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 9 * LANES)
                     grad = load_lanes(grads, grad_at)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 3 * LANES)
                     sum_0_1 += input_0 * grad
                     sum_1_1 += input_1 * grad
+                    sum_2_1 += input_2 * grad
+                    sum_3_1 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 6 * LANES)
                     sum_0_2 += input_0 * grad
                     sum_1_2 += input_1 * grad
+                    sum_2_2 += input_2 * grad
+                    sum_3_2 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 9 * LANES)
                     sum_0_3 += input_0 * grad
                     sum_1_3 += input_1 * grad
+                    sum_2_3 += input_2 * grad
+                    sum_3_3 += input_3 * grad
                     input_0 = load_lanes(inputs, input_at + LANES)
                     input_1 = load_lanes(inputs, input_at + 4 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 7 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 10 * LANES)
                     grad = load_lanes(grads, grad_at + LANES)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 4 * LANES)
                     sum_0_1 += input_0 * grad
                     sum_1_1 += input_1 * grad
+                    sum_2_1 += input_2 * grad
+                    sum_3_1 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 7 * LANES)
                     sum_0_2 += input_0 * grad
                     sum_1_2 += input_1 * grad
+                    sum_2_2 += input_2 * grad
+                    sum_3_2 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 10 * LANES)
                     sum_0_3 += input_0 * grad
                     sum_1_3 += input_1 * grad
+                    sum_2_3 += input_2 * grad
+                    sum_3_3 += input_3 * grad
                     input_0 = load_lanes(inputs, input_at + 2 * LANES)
                     input_1 = load_lanes(inputs, input_at + 5 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 8 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 11 * LANES)
                     grad = load_lanes(grads, grad_at + 2 * LANES)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 5 * LANES)
                     sum_0_1 += input_0 * grad
                     sum_1_1 += input_1 * grad
+                    sum_2_1 += input_2 * grad
+                    sum_3_1 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 8 * LANES)
                     sum_0_2 += input_0 * grad
                     sum_1_2 += input_1 * grad
+                    sum_2_2 += input_2 * grad
+                    sum_3_2 += input_3 * grad
                     grad = load_lanes(grads, grad_at + 11 * LANES)
                     sum_0_3 += input_0 * grad
                     sum_1_3 += input_1 * grad
+                    sum_2_3 += input_2 * grad
+                    sum_3_3 += input_3 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_width * LANES, sum_0_1)
-                store_lanes(d_weights, weight_at + 2 * weight_width * LANES, sum_0_2)
-                store_lanes(d_weights, weight_at + 3 * weight_width * LANES, sum_0_3)
-                store_lanes(d_weights, weight_at + weight_step * LANES, sum_1_0)
-                store_lanes(d_weights, weight_at + weight_step * LANES + weight_width * LANES, sum_1_1)
-                store_lanes(d_weights, weight_at + weight_step * LANES + 2 * weight_width * LANES, sum_1_2)
-                store_lanes(d_weights, weight_at + weight_step * LANES + 3 * weight_width * LANES, sum_1_3)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_0_at + weight_width * LANES, sum_0_1)
+                store_lanes(d_weights, row_0_at + 2 * weight_width * LANES, sum_0_2)
+                store_lanes(d_weights, row_0_at + 3 * weight_width * LANES, sum_0_3)
+                store_lanes(d_weights, row_1_at, sum_1_0)
+                store_lanes(d_weights, row_1_at + weight_width * LANES, sum_1_1)
+                store_lanes(d_weights, row_1_at + 2 * weight_width * LANES, sum_1_2)
+                store_lanes(d_weights, row_1_at + 3 * weight_width * LANES, sum_1_3)
+                store_lanes(d_weights, row_2_at, sum_2_0)
+                store_lanes(d_weights, row_2_at + weight_width * LANES, sum_2_1)
+                store_lanes(d_weights, row_2_at + 2 * weight_width * LANES, sum_2_2)
+                store_lanes(d_weights, row_2_at + 3 * weight_width * LANES, sum_2_3)
+                store_lanes(d_weights, row_3_at, sum_3_0)
+                store_lanes(d_weights, row_3_at + weight_width * LANES, sum_3_1)
+                store_lanes(d_weights, row_3_at + 2 * weight_width * LANES, sum_3_2)
+                store_lanes(d_weights, row_3_at + 3 * weight_width * LANES, sum_3_3)
                 done = w + 4
             for w in range(done, width):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 3 * LANES
                 grad_at = group * grad_group + w * 3 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_1_0 = load_lanes(d_weights, weight_at + weight_step * LANES)
+                row_0_at = weight_at
+                row_1_at = weight_at + weight_step * LANES
+                row_2_at = weight_at + 2 * weight_step * LANES
+                row_3_at = weight_at + 3 * weight_step * LANES
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_1_0 = load_lanes(d_weights, row_1_at)
+                sum_2_0 = load_lanes(d_weights, row_2_at)
+                sum_3_0 = load_lanes(d_weights, row_3_at)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     input_1 = load_lanes(inputs, input_at + 3 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 6 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 9 * LANES)
                     grad = load_lanes(grads, grad_at)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     input_0 = load_lanes(inputs, input_at + LANES)
                     input_1 = load_lanes(inputs, input_at + 4 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 7 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 10 * LANES)
                     grad = load_lanes(grads, grad_at + LANES)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     input_0 = load_lanes(inputs, input_at + 2 * LANES)
                     input_1 = load_lanes(inputs, input_at + 5 * LANES)
+                    input_2 = load_lanes(inputs, input_at + 8 * LANES)
+                    input_3 = load_lanes(inputs, input_at + 11 * LANES)
                     grad = load_lanes(grads, grad_at + 2 * LANES)
                     sum_0_0 += input_0 * grad
                     sum_1_0 += input_1 * grad
+                    sum_2_0 += input_2 * grad
+                    sum_3_0 += input_3 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_step * LANES, sum_1_0)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_1_at, sum_1_0)
+                store_lanes(d_weights, row_2_at, sum_2_0)
+                store_lanes(d_weights, row_3_at, sum_3_0)
                 done = w + 1
-            begun = k + 2
+            begun = k + 4
         for k in range(begun, count):
             done = 0
             for w in range(done, width - 3, 4):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 3 * LANES
                 grad_at = group * grad_group + w * 3 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
-                sum_0_1 = load_lanes(d_weights, weight_at + weight_width * LANES)
-                sum_0_2 = load_lanes(d_weights, weight_at + 2 * weight_width * LANES)
-                sum_0_3 = load_lanes(d_weights, weight_at + 3 * weight_width * LANES)
+                row_0_at = weight_at
+                sum_0_0 = load_lanes(d_weights, row_0_at)
+                sum_0_1 = load_lanes(d_weights, row_0_at + weight_width * LANES)
+                sum_0_2 = load_lanes(d_weights, row_0_at + 2 * weight_width * LANES)
+                sum_0_3 = load_lanes(d_weights, row_0_at + 3 * weight_width * LANES)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     grad = load_lanes(grads, grad_at)
@@ -846,16 +961,17 @@ def d_mix_1(_batch, call):
                     sum_0_3 += input_0 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
-                store_lanes(d_weights, weight_at + weight_width * LANES, sum_0_1)
-                store_lanes(d_weights, weight_at + 2 * weight_width * LANES, sum_0_2)
-                store_lanes(d_weights, weight_at + 3 * weight_width * LANES, sum_0_3)
+                store_lanes(d_weights, row_0_at, sum_0_0)
+                store_lanes(d_weights, row_0_at + weight_width * LANES, sum_0_1)
+                store_lanes(d_weights, row_0_at + 2 * weight_width * LANES, sum_0_2)
+                store_lanes(d_weights, row_0_at + 3 * weight_width * LANES, sum_0_3)
                 done = w + 4
             for w in range(done, width):
                 weight_at = (group * weight_group + k * weight_step + w * weight_width) * LANES
                 input_at = group * input_group + k * 3 * LANES
                 grad_at = group * grad_group + w * 3 * LANES
-                sum_0_0 = load_lanes(d_weights, weight_at)
+                row_0_at = weight_at
+                sum_0_0 = load_lanes(d_weights, row_0_at)
                 for _tile in range(tiles):
                     input_0 = load_lanes(inputs, input_at)
                     grad = load_lanes(grads, grad_at)
@@ -868,6 +984,6 @@ def d_mix_1(_batch, call):
                     sum_0_0 += input_0 * grad
                     input_at += input_tile
                     grad_at += grad_tile
-                store_lanes(d_weights, weight_at, sum_0_0)
+                store_lanes(d_weights, row_0_at, sum_0_0)
                 done = w + 1
             begun = k + 1

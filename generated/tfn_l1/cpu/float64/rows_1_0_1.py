@@ -2,9 +2,10 @@
 
     T = Σ C[m_F, m_I, m_O] · filter[m_F] · input[m_I] · grad[m_O]
 
-Each kernel adds the derivatives of T by one of the three, for every channel of filters and each of its partners
-among those of features: one beside it, or all. A component of a channel is a vector, of as many rows as there
-are lanes; steps lead from one channel to the next. Operations for one channel of filters, and per partner:
+Each kernel adds the derivatives of T by one of the three (`pairs` writes them), for every channel of filters
+and each of its partners among those of features: one beside it, or all. A component of a channel is a vector,
+of as many rows as there are lanes; steps lead from one channel to the next. Operations for one channel of
+filters, and per partner:
 
     kernel    strategy  per channel  per partner  plain sum
     output    direct    0 mul 0 add  3 mul 0 add  3 mul 0 add
