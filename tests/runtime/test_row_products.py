@@ -12,7 +12,7 @@ from tfngen.irreps import Path
 from tfngen.runtime.row_operators import row_product
 from tfngen.runtime.row_plan import MODES, RowInstruction, RowWidths, decode_rows, encode_rows
 
-CHANNELS = {"uvw": (3, 2, 6), "uvu": (5, 2, 5), "uvv": (2, 5, 5), "uuu": (4, 4, 4)}
+CHANNELS = {"uvw": (3, 2, 6), "uvu": (5, 2, 5), "uvv": (2, 5, 5), "uuu": (4, 4, 4), "uv1": (5, 3, 1)}
 """Numbers that every loop over several channels at once leaves some of."""
 
 
@@ -65,7 +65,13 @@ def operands(plan, rows, by_row, dtype=torch.float64):
 def reference(kernels, plan, x, y, weights):
     """The same by einsum from the package's exact coefficients."""
     widths, instructions = decode_rows(plan)
-    subscripts = {"uvw": "zuvw->zwo", "uvu": "zuv->zuo", "uvv": "zuv->zvo", "uuu": "zu->zuo"}
+    subscripts = {
+        "uvw": "zuvw->zwo",
+        "uvu": "zuv->zuo",
+        "uvv": "zuv->zvo",
+        "uuu": "zu->zuo",
+        "uv1": "zuv->zo",
+    }
     out = x.new_zeros(x.shape[0], widths.grad)
     for each in instructions:
         mode, (d_x, d_y, d_out) = MODES[each.mode], each.dims
@@ -181,7 +187,7 @@ def test_malformed_calls_are_refused(tfn_l2):
     call = torch.ops.tfngen.row_product
     for spoilt, message in (
         ((plan[:-1], x, y, weights), "^plan: "),
-        (((*plan[:4], 9, *plan[5:]), x, y, weights), "^plan: mode 9"),
+        (((*plan[:4], len(MODES), *plan[5:]), x, y, weights), "^plan: mode 5"),
         (((*plan[:11], 10**6, *plan[12:]), x, y, weights), "^plan: .* reaches beyond"),
         (((1, *plan[1:]), x, y, weights), "^plan: .* reaches beyond"),
         ((plan, x[:, 1:], y, weights), "^x: shape"),
@@ -224,6 +230,8 @@ def test_many_pairs_are_multiplied_in_pieces(tfn_l2, monkeypatch):
         found.append([out, *torch.autograd.grad(out.sin().sum(), given)])
     for one_piece, several in zip(*found, strict=True):
         torch.testing.assert_close(one_piece, several, rtol=1e-12, atol=1e-12)
+    (one_channel,) = instruction("uvw", Path(1, 1, 1), (100, 100, 1)).in_pieces()
+    assert MODES[one_channel.mode] == "uv1"
     (elementwise,) = instruction("uvu", Path(1, 1, 1), (100, 100, 100)).in_pieces()
     assert elementwise.u == 100
 

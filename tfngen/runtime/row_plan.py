@@ -4,6 +4,7 @@ uvw   out_w = Σ_uv w_uvw x_u ⊗ y_v
 uvu   out_u = Σ_v w_uv x_u ⊗ y_v
 uvv   out_v = Σ_u w_uv x_u ⊗ y_v
 uuu   out_u = w_u x_u ⊗ y_u
+uv1   out = Σ_uv w_uv x_u ⊗ y_v, which is uvw with one channel of results
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from tfngen.irreps import Path
 
-MODES = ("uvw", "uvu", "uvv", "uuu")
+MODES = ("uvw", "uvu", "uvv", "uuu", "uv1")
 MOST_PAIRS = 1024
 """Components of products of pairs that are kept at a time: as vectors they fit the second-level cache."""
 
@@ -53,9 +54,14 @@ class RowInstruction(NamedTuple):
         return prod(sizes.get(MODES[self.mode], (self.u, self.v)))
 
     def in_pieces(self) -> list[RowInstruction]:
-        """The same for a few channels of `x` at a time, where the products of all pairs are many."""
+        """The same for a few channels of `x` at a time, where the products of all pairs are many.
+
+        None have to be made where there is one channel of results.
+        """
         if MODES[self.mode] != "uvw":
             return [self]
+        if self.w == 1:
+            return [self._replace(mode=MODES.index("uv1"))]
         d_x, _, d_out = self.dims
         size = max(MOST_PAIRS // (self.v * d_out), 1)
         return [
@@ -106,7 +112,7 @@ def decode_rows(plan: RowPlan) -> tuple[RowWidths, tuple[RowInstruction, ...]]:
         if each.mode >= len(MODES):
             raise ValueError(f"plan: mode {each.mode}; there are {len(MODES)}")
         mode, (d_x, d_y, d_out) = MODES[each.mode], each.dims
-        channels = {"uvw": each.w, "uvv": each.v}.get(mode, each.u)
+        channels = {"uvw": each.w, "uvv": each.v, "uv1": 1}.get(mode, each.u)
         ends = RowWidths(
             each.x_offset + each.u * d_x,
             each.y_offset + each.v * d_y,

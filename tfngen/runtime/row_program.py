@@ -114,9 +114,14 @@ class Program:
         self.add(f"d_mix_{mixing.l}", *mixing.numbers(self.lanes), *tiles, d_weights, inputs, grads)
 
     def multiply(self, each: RowInstruction, name: str, is_outer: bool, *arrays: Argument) -> None:
-        """The kernel `name` of a path for all pairs, u-major, or for channels that lie side by side."""
+        """The kernel `name` of a path for all pairs, u-major, or for channels that lie side by side.
+
+        Where the result has one channel, those add up in it.
+        """
         x, y, out = (dim * self.lanes for dim in each.dims)
-        channels = each.u if MODES[each.mode] in ("uvu", "uuu") else each.v
+        mode = MODES[each.mode]
+        channels = each.v if mode in ("uvw", "uvv") else each.u
+        out = 0 if mode == "uv1" else out
         steps = (0, x, out, each.v * out) if is_outer else (x, 0, out, 0)
         arguments = (channels, each.u if is_outer else 1, y, *steps, *arrays)
         self.work += channels * (each.u if is_outer else 1) * each.dims[0] * each.dims[2]

@@ -6,6 +6,7 @@ Which side is mixed by the weights, and when, depends on the mode:
     uvu   filters are mixed to one for each channel of features, and multiplied with it
     uvv   features are mixed to one for each channel of filters
     uuu   each filter is multiplied by its weight
+    uv1   as uvu, and the products are added up
 
 All of them are linear in rows `x` (features), rows `y` (filters), the weights and the cotangents, so the
 derivatives are programs of the same steps.
@@ -156,7 +157,7 @@ class _Own:
         each = self.each
         if self.mode == "uvv":
             return Mixing(each.l_input, each.u, each.v, (each.v, 1))
-        if self.mode == "uvu":
+        if self.mode in ("uvu", "uv1"):
             return Mixing(each.l_filter, each.v, each.u, (1, each.v))
         return Mixing(each.l_filter, 1, 1, (0, 0), groups=each.u)
 
