@@ -95,9 +95,7 @@ class Product:
         Returns:
             (rows, irreps_out.dim).
         """
-        return row_product(
-            self.kernels._package.fingerprint, self._plan, x, y, self._weights(weight.to(x.dtype))
-        )
+        return row_product(self.kernels._package.fingerprint, self._plan, x, y, self._weights(weight))
 
 
 class EdgeProduct:

@@ -18,8 +18,6 @@ from tfngen.runtime.dispatch import call, register
 from tfngen.runtime.operators import inner, wanted_gradients
 from tfngen.runtime.row_plan import RowPlan, RowWidths, decode_rows
 
-ALL = (1, 1, 1)
-
 
 def row_product(package: str, plan: RowPlan, x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     """Call ``tfngen::row_product``.
@@ -94,8 +92,8 @@ def _backward(
     package: str, plan: RowPlan, wanted: Sequence[int], x: Tensor, y: Tensor, weights: Tensor, grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     plan, chosen = tuple(plan), tuple(bool(each) for each in wanted)
-    if len(chosen) != len(ALL):
-        raise ValueError(f"wanted: {len(chosen)} numbers; it must be {len(ALL)}, for x, y and weights")
+    if len(chosen) != 3:
+        raise ValueError(f"wanted: {len(chosen)} numbers; it must be 3, for x, y and weights")
     _check(plan, x, y, weights, grad)
     run = backend(x.device)
     results = tuple(

@@ -14,9 +14,9 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
-from tfngen.runtime.cpu.memory import empty
+from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
-from tfngen.runtime.cpu.threads import parallel_for, parts_of, threads_for
+from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
-AT_ONCE = 8
-"""Multiply-adds that a kernel does in the time of one that stands alone, at least."""
 COPIES = 32
 """The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
@@ -132,7 +130,7 @@ class _Launch:
         job[Job.NODE_ROW] = widths.grad if by_target else widths.input
         job[Job.NEIGHBOR_ROW] = widths.input if by_target else widths.grad
         job[Job.COMPONENTS], job[Job.ITEMSIZE] = widths.filter, self.itemsize
-        job[Job.CALLS] = _address(self._calls)
+        job[Job.CALLS] = address_of(self._calls)
         job[Job.CALL_COUNT], job[Job.CALL_LENGTH] = self._calls.shape
         job[Job.CALLS_AT] = scratch_length(widths.filter, couplings, self.itemsize)
         job[Job.SCRATCH_LENGTH] = job[Job.CALLS_AT] + self._calls.size
@@ -153,7 +151,7 @@ class _Launch:
         job += parts_of(rows.row_pointers, parts)
         scratch = np.zeros(parts * job[Job.SCRATCH_LENGTH], dtype=np.int64)
 
-        job[Job.PARTS], job[Job.SCRATCH] = parts, _address(scratch)
+        job[Job.PARTS], job[Job.SCRATCH] = parts, address_of(scratch)
         job[Job.EDGE_POINTERS], job[Job.ORDER] = rows.row_pointers.data_ptr(), rows.order.data_ptr()
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = count, nodes
         job[Job.NEIGHBORS] = (edges.sources if self.by_target else edges.targets).data_ptr()
@@ -176,11 +174,6 @@ class _Launch:
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
         return array("q", job), scratch
-
-
-def _address(table: np.ndarray) -> int:
-    address: int = table.__array_interface__["data"][0]
-    return address
 
 
 @lru_cache(maxsize=256)

@@ -65,6 +65,12 @@ def empty(like: Tensor, rows: int, columns: int) -> Tensor:
     return torch.from_numpy(array)
 
 
+def address_of(array: np.ndarray) -> int:
+    """Where an array's numbers begin."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 def release_memory() -> None:
     """Give back to the operating system what no result uses."""
     _free.clear()

@@ -16,16 +16,14 @@ from tfngen.runtime import registry
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.index import call_kernel, load_index, store_index
 from tfngen.runtime.cpu.kernel import kernel
-from tfngen.runtime.cpu.memory import empty
+from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
-from tfngen.runtime.cpu.threads import parallel_for, threads_for
+from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, threads_for
 from tfngen.runtime.row_plan import RowInstruction, RowWidths
 from tfngen.runtime.row_program import Base, Program, Step
 from tfngen.runtime.row_steps import gradient_program, product_program
 
 LANES = {torch.float32: float32.LANES, torch.float64: float64.LANES}
-AT_ONCE = 8
-"""Multiply-adds that a kernel does in the time of one that stands alone, at least."""
 PARTS = 32
 """The parts that sum derivatives by weights each for itself, where their sums are small."""
 SUMS_BYTES = 2**23
@@ -150,7 +148,7 @@ def _run(
     bases[Base.SUMS] = start + vectors * vector, 0, (vectors + summed) * vector
     if sums is not None:
         bases[Base.D_WEIGHT] = sums.data_ptr(), sums.stride(0) * sums.itemsize, 0
-    job = [parts, batches, opening, closing, *table.shape[:2], _address(table), _address(calls)]
+    job = [parts, batches, opening, closing, *table.shape[:2], address_of(table), address_of(calls)]
     job += [number for base in Base for number in bases.get(base, (0, 0, 0))]
     given = array("q", job)
     parallel_for(run_steps, parts, work, (given.buffer_info()[0],))
@@ -189,9 +187,4 @@ def _kernel_address(package: str, step: Step, dtype: torch.dtype) -> int:
     if not hasattr(module, step.name):
         raise ValueError(f"{package} has no kernel {module.__name__}.{step.name}")
     address: int = getattr(module, step.name).address
-    return address
-
-
-def _address(table: np.ndarray) -> int:
-    address: int = table.__array_interface__["data"][0]
     return address

@@ -14,6 +14,8 @@ from tfngen.runtime.cpu.team import run_team
 
 MIN_WORK = 200_000
 """Multiply-adds below which a second thread costs more (µs to wake it) than it saves."""
+AT_ONCE = 8
+"""Multiply-adds that a kernel does in the time of one that stands alone, at least."""
 
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
