@@ -32,6 +32,16 @@ def convolution_module(path: Path) -> str:
     return "convolution_{}_{}_{}".format(*path)
 
 
+def group_module(l_input: int, number: int) -> str:
+    """The module with a GPU's kernels over a graph for paths of one input degree: ``input_1``, ``input_4_2``.
+
+    Args:
+        l_input: the degree.
+        number: 0, or more where a degree's paths are too many for one kernel.
+    """
+    return f"input_{l_input}_{number + 1}" if number else f"input_{l_input}"
+
+
 def rows_module(path: Path) -> str:
     """The module that holds its products of rows, a row in every lane: ``rows_1_1_2``."""
     return "rows_{}_{}_{}".format(*path)
@@ -39,6 +49,7 @@ def rows_module(path: Path) -> str:
 
 HARMONICS_MODULE = "harmonics"
 MIXING_MODULE = "mixing"
+GROUPS_MODULE = "groups"
 
 
 def package(lmax: int) -> str:

@@ -25,7 +25,7 @@ __all__ = [
     "DTYPES", "NORMALIZATIONS", "TARGETS", "BuildSpec", "ConvolutionSpec", "Irrep", "Path", "enumerate_paths",
 ]  # fmt: skip
 
-TARGETS = ("cpu",)
+TARGETS = ("cpu", "cuda")
 DTYPES = ("float32", "float64")
 NORMALIZATIONS = ("component", "norm", "integral")
 STRATEGIES = ("auto", "direct", "outer", "coupling")
@@ -98,7 +98,7 @@ class BuildSpec:
     Attributes:
         lmax: the highest degree of filters, inputs and outputs, 0 to 12; with `convolutions` that of their
             filters, and so of the spherical harmonics, which is what it is without being given.
-        targets: which kernels to write; ``cpu``.
+        targets: which kernels to write; ``cpu``, ``cuda`` or both.
         dtypes: the precisions to write them in.
         normalization: of the spherical harmonics; ``component``, ``norm`` or ``integral``.
         name: the package's name, an importable identifier; ``tfn_l3`` for lmax 3 unless given, followed by
@@ -114,7 +114,7 @@ class BuildSpec:
     """
 
     lmax: int = _LEFT_OUT
-    targets: tuple[str, ...] = TARGETS
+    targets: tuple[str, ...] = TARGETS[:1]
     dtypes: tuple[str, ...] = DTYPES
     normalization: str = "component"
     name: str = ""

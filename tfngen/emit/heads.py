@@ -5,10 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tfngen
+from tfngen import naming
 from tfngen.emit.blocks import Blocks
 from tfngen.emit.printer import Constant
+from tfngen.ir.lower_paths import Coupling
 from tfngen.ir.plan import PlannedKernel
+from tfngen.irreps import Path
 from tfngen.spec import BuildSpec
+
+FORMULAS = {
+    "output": "output[c, m_O] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[c, m_I]",
+    "d_input": "d_input[c, m_I] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · grad[c, m_O]",
+    "d_filter": "d_filter[m_F] = Σ C[m_F, m_I, m_O] · weight[c] · input[c, m_I] · grad[c, m_O]",
+    "d_weight": "d_weight[c] = Σ C[m_F, m_I, m_O] · filter[m_F] · input[c, m_I] · grad[c, m_O]",
+    "harmonics": "results[l, m] = Y[l, m](r/|r|)",
+    "harmonics_vjp": "results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r",
+    "harmonics_vjp_vjp": "The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads.",
+}
+
+GRAPH_FORMULAS = {
+    "output": "outputs[target] += ∂T/∂grad[target], which is the convolution",
+    "d_input": "d_inputs[source] += ∂T/∂input[source]",
+    "d_filter": "d_filters[edge] += ∂T/∂filter[edge]",
+    "d_weight": "d_weights[edge] = ∂T/∂weight[edge]",
+    "d_input_weight": "d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
+    "backward": "d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
+    "d_grad": "d_grads[target] += ∂ΔT/∂grad[target]",
+    "double_backward": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
+}
 
 
 def provenance(spec: BuildSpec) -> str:
@@ -51,3 +75,17 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(f"    {line}".rstrip() for line in lines)
+
+
+def nonzeros(path: Path, couplings: Sequence[Coupling]) -> str:
+    """How many coefficients there are, and which, while that is still read rather than skipped."""
+    names = [naming.components(degree) for degree in (path.l_filter, path.l_input, path.l_output)]
+    count = len(couplings)
+    head = f"C has {count} nonzero {'entry' if count == 1 else 'entries'}"
+    if count > 16:
+        return f"{head}, listed in `coefficients`."
+    entries = []
+    for *indices, value in couplings:
+        f, i, o = (name[m + len(name) // 2] for name, m in zip(names, indices, strict=True))
+        entries.append(f"    C[{f}, {i}, {o}] = {value}")
+    return "\n".join((f"{head}:", "", *entries))

@@ -10,8 +10,18 @@ from typing import Any
 import tfngen
 from tfngen import naming
 from tfngen.emit.blocks import called, path_blocks, path_parameters, point_blocks, point_parameters
+from tfngen.emit.cuda_sources import cuda_files
 from tfngen.emit.graph_blocks import GraphBlocks, graph_blocks
-from tfngen.emit.heads import definition, imports, operation_table, provenance, text_table
+from tfngen.emit.heads import (
+    FORMULAS,
+    GRAPH_FORMULAS,
+    definition,
+    imports,
+    nonzeros,
+    operation_table,
+    provenance,
+    text_table,
+)
 from tfngen.emit.printer import MAX_LINE, Printer
 from tfngen.emit.render import render
 from tfngen.emit.row_sources import mixing_source, rows_source
@@ -24,27 +34,6 @@ from tfngen.spec import BuildSpec
 from tfngen.symbolic.surd import Surd
 
 Monomials = tuple[tuple[tuple[int, int, int], Surd], ...]
-
-FORMULAS = {
-    "output": "output[c, m_O] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · input[c, m_I]",
-    "d_input": "d_input[c, m_I] = Σ C[m_F, m_I, m_O] · weight[c] · filter[m_F] · grad[c, m_O]",
-    "d_filter": "d_filter[m_F] = Σ C[m_F, m_I, m_O] · weight[c] · input[c, m_I] · grad[c, m_O]",
-    "d_weight": "d_weight[c] = Σ C[m_F, m_I, m_O] · filter[m_F] · input[c, m_I] · grad[c, m_O]",
-    "harmonics": "results[l, m] = Y[l, m](r/|r|)",
-    "harmonics_vjp": "results = Σ grads[l, m] · ∂Y[l, m](r/|r|)/∂r",
-    "harmonics_vjp_vjp": "The derivatives of tangents · harmonics_vjp(r, grads), by r and by grads.",
-}
-
-GRAPH_FORMULAS = {
-    "output": "outputs[target] += ∂T/∂grad[target], which is the convolution",
-    "d_input": "d_inputs[source] += ∂T/∂input[source]",
-    "d_filter": "d_filters[edge] += ∂T/∂filter[edge]",
-    "d_weight": "d_weights[edge] = ∂T/∂weight[edge]",
-    "d_input_weight": "d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
-    "backward": "d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
-    "d_grad": "d_grads[target] += ∂ΔT/∂grad[target]",
-    "double_backward": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +58,27 @@ def package_sources(plan: Plan) -> dict[str, str]:
             files[f"{folder}/__init__.py"] = render(
                 f"{target}/__init__.py.jinja", _folder(f"{dtype} kernels", target)
             )
-            files[f"{folder}/{naming.HARMONICS_MODULE}.py"] = harmonics_source(plan.harmonics, spec, dtype)
-            files[f"{folder}/{naming.MIXING_MODULE}.py"] = mixing_source(spec, dtype)
-            for path in plan.paths:
-                files[f"{folder}/{naming.path_module(path.path)}.py"] = path_source(path, spec, dtype)
-                files[f"{folder}/{naming.convolution_module(path.path)}.py"] = convolution_source(
-                    path, spec, dtype
-                )
-                files[f"{folder}/{naming.rows_module(path.path)}.py"] = rows_source(path, spec, dtype)
+            modules = _cpu_files(plan, dtype) if target == "cpu" else _cuda_files(plan, dtype)
+            files |= {f"{folder}/{name}": text for name, text in modules.items()}
     return dict(sorted(files.items()))
+
+
+def _cpu_files(plan: Plan, dtype: str) -> dict[str, str]:
+    """Every module of kernels for a processor in `dtype`: file name → text."""
+    spec = plan.spec
+    files = {
+        f"{naming.HARMONICS_MODULE}.py": harmonics_source(plan.harmonics, spec, dtype),
+        f"{naming.MIXING_MODULE}.py": mixing_source(spec, dtype),
+    }
+    for path in plan.paths:
+        files[f"{naming.path_module(path.path)}.py"] = path_source(path, spec, dtype)
+        files[f"{naming.convolution_module(path.path)}.py"] = convolution_source(path, spec, dtype)
+        files[f"{naming.rows_module(path.path)}.py"] = rows_source(path, spec, dtype)
+    return files
+
+
+def _cuda_files(plan: Plan, dtype: str) -> dict[str, str]:
+    return cuda_files(plan.harmonics, plan.paths, plan.spec, dtype)
 
 
 def fingerprint(spec: BuildSpec) -> str:
@@ -95,7 +96,7 @@ def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
         {
             "path": plan.path,
             "dtype": dtype,
-            "nonzeros": _nonzeros(plan),
+            "nonzeros": nonzeros(plan.path, plan.couplings),
             "operation_table": operation_table(plan.kernels),
             "provenance": provenance(spec),
             "imports": imports([blocks for _, blocks in printed], printer.constants),
@@ -238,22 +239,6 @@ def _folder(summary: str, target: str) -> dict[str, Any]:
 
 def _exact(value: Surd) -> tuple[int, int, int]:
     return value.sign, value.numerator, value.denominator
-
-
-def _nonzeros(plan: PathPlan) -> str:
-    """How many coefficients there are, and which, while that is still read rather than skipped."""
-    names = [
-        naming.components(degree) for degree in (plan.path.l_filter, plan.path.l_input, plan.path.l_output)
-    ]
-    count = len(plan.couplings)
-    head = f"C has {count} nonzero {'entry' if count == 1 else 'entries'}"
-    if count > 16:
-        return f"{head}, listed in `coefficients`."
-    entries = []
-    for *indices, value in plan.couplings:
-        f, i, o = (name[m + len(name) // 2] for name, m in zip(names, indices, strict=True))
-        entries.append(f"    C[{f}, {i}, {o}] = {value}")
-    return "\n".join((f"{head}:", "", *entries))
 
 
 def _path_table(plan: Plan) -> str:

@@ -20,4 +20,8 @@ def backend(device: torch.device) -> ModuleType:
         from tfngen.runtime.cpu import launch
 
         return launch
-    raise ValueError(f"device: got {device}; generated kernels run on cpu")
+    if device.type == "cuda":
+        from tfngen.runtime.cuda import launch as launch_on_gpu
+
+        return launch_on_gpu
+    raise ValueError(f"device: got {device}; generated kernels run on cpu and cuda")

@@ -1,0 +1,324 @@
+"""Lay out the kernels of a GPU over a graph: all paths of one input degree in one pass over the edges.
+
+A block has a lane for each channel and goes through some edges of one target node, some of them (a tile) at
+a time: first its lanes compute the couplings of a tile's edges, an edge each; then each lane goes through the
+edges with its channel. Sums over a node's edges, or its gradient, stay in registers; what belongs to an edge
+is written once, and sums over channels go through the warp and then through shared memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tfngen import naming
+from tfngen.emit.blocks import indented
+from tfngen.emit.cuda_functions import LaneFunctions, filter_arrays, tuple_of
+from tfngen.forms import TANGENT, Form
+from tfngen.irreps import Path
+
+PARTS = 4
+"""The lanes of a block compute couplings in as many parts, each its share of the paths."""
+FOLDED = 16
+"""The values that are summed over a warp at once."""
+REGISTERS_FOR_SUMS = 64
+"""The components of outputs that a lane holds at most."""
+
+FRAME, TILE, EDGE = 4, 8, 12
+"""Columns before a statement of a node, of a tile of its edges, and of an edge."""
+
+
+def groups(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """The paths that share kernels: of one input degree, and not too many for a lane's registers."""
+    found: list[tuple[Path, ...]] = []
+    for l_input in sorted({path.l_input for path in paths}):
+        group: tuple[Path, ...] = ()
+        for path in (each for each in paths if each.l_input == l_input):
+            held = sum(2 * each.l_output + 1 for each in (*group, path))
+            if group and held > REGISTERS_FOR_SUMS:
+                found.append(group)
+                group = ()
+            group = (*group, path)
+        found.append(group)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKernel:
+    """The printed pieces of a kernel, as the frame of its template names them.
+
+    Attributes:
+        name: the form's.
+        parameters: with their kinds, some to a line.
+        flags: which paths this call is for.
+        start: what is held for a node.
+        rows: where an edge's rows begin, computed once for all lanes.
+        couplings: the calls that compute an edge's.
+        edge: what is done for an edge and channel.
+        tile_end: what is done when a tile's edges are through.
+        finish: what becomes of a node's sums.
+        stride: values of shared memory for an edge.
+        totals: values of shared memory for an edge and warp.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    flags: str
+    start: str
+    rows: str
+    couplings: str
+    edge: str
+    tile_end: str
+    finish: str
+    stride: int
+    totals: int
+
+
+def group_kernel(form: Form, paths: Sequence[Path], functions: Sequence[LaneFunctions]) -> GroupKernel:
+    """The kernel of `form` for `paths`, whose `functions` are given in the same order."""
+    return _Layout(form, tuple(paths), tuple(functions)).kernel
+
+
+class _Layout:
+    def __init__(self, form: Form, paths: tuple[Path, ...], functions: tuple[LaneFunctions, ...]) -> None:
+        self.form, self.paths, self.functions = form, paths, functions
+        self.components = 2 * paths[0].l_input + 1
+        self.degrees = sorted({path.l_filter for path in paths})
+        self.stride = _stride(sum(each.couplings for each in functions))
+        self.totals = sum(2 * l + 1 for l in self.degrees) if "d_filter" in form.results else 0
+        self.sums = next((name for name in form.results if name in ("output", "d_grad")), None)
+        self.takes = set(form.operands)
+
+    @property
+    def kernel(self) -> GroupKernel:
+        return GroupKernel(
+            name=self.form.name,
+            parameters=self._parameters(),
+            flags=indented([f"{_has(p)} = weight_at_{_tag(p)} >= 0" for p in self.paths], FRAME),
+            start=indented(self._start(), FRAME),
+            rows=indented(self._rows(), EDGE + 4),
+            couplings=indented(self._couplings(), EDGE),
+            edge=indented(self._edge(), EDGE),
+            tile_end=indented(self._tile_end(), TILE),
+            finish=indented(self._finish(), FRAME),
+            stride=self.stride,
+            totals=self.totals,
+        )
+
+    # ── arguments ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _parameters(self) -> tuple[str, ...]:
+        form = self.form
+        lines = [["pieces: Indices", "order: Indices"]]
+        if "input" in self.takes:
+            lines[0].append("sources: Indices")
+        if "weight" in self.takes:
+            lines += [["weight_index: Indices", "weights_shared: Int"]]
+        for name in form.operands:
+            row = [f"{name}s: Floats"]
+            if not name.endswith(TANGENT) or name == f"filter{TANGENT}":
+                row.append(f"{name}_row: Size")
+            lines.append(row)
+        for name in form.results:
+            row = [f"{name}s: Floats", f"{name}_row: Size"]
+            if name == self.sums:
+                row.append("spares: Floats")
+            if name == "d_filter":
+                row.append("d_filter_tile: Size")
+            if name == "d_input":
+                row.append("adding: Int")
+            lines.append(row)
+        lines.append(["tile: Int", "channels: Int", "input_at: Int"])
+        lines.append([f"filter_at_{l}: Int" for l in self.degrees])
+        places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
+        lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
+        return tuple(f"{', '.join(line)}," for line in lines)
+
+    # ── what is held for a node ─────────────────────────────────────────────────────────────────────────
+
+    def _start(self) -> list[str]:
+        lines = []
+        for path in self.paths:
+            tag, places = _tag(path), range(2 * path.l_output + 1)
+            if self.sums:
+                lines.append(f"{self.sums}_{tag} = {_zeros(len(places))}")
+            else:
+                lines.append(f"here = offset(grads, node * grad_row + grad_at_{tag} + channel)")
+                read = [f"load(here, {_at(m, f'grad_step_{tag}')}, active and {_has(path)})" for m in places]
+                lines += _tuple_lines(f"grad_{tag}", read)
+        if self.totals:
+            lines += ["place = fold_place(lane % WARP)", "warps = lanes // WARP"]
+        return lines
+
+    def _finish(self) -> list[str]:
+        if not self.sums:
+            return []
+        lines = [f"home = row_of({self.sums}s, spares, row, {self.sums}_row)"]
+        for path in self.paths:
+            tag = _tag(path)
+            lines.append(f"if {_has(path)}:")
+            lines.append(f"    here = offset(home, grad_at_{tag} + channel)")
+            lines += [
+                f"    store(here, {_at(m, f'grad_step_{tag}')}, {self.sums}_{tag}[{m}], active)"
+                for m in range(2 * path.l_output + 1)
+            ]
+        return lines
+
+    # ── what the channels of an edge have in common ─────────────────────────────────────────────────────
+
+    def _rows(self) -> list[str]:
+        lines = ["edges[slot] = edge"]
+        if "input" in self.takes:
+            lines.append("neighbors[slot] = sources[edge] * input_row")
+        if "weight" in self.takes:
+            lines.append("weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row")
+        return lines
+
+    def _couplings(self) -> list[str]:
+        lines, at = [], 0
+        for number, (path, function) in enumerate(zip(self.paths, self.functions, strict=True)):
+            if not function.couplings:
+                continue
+            places = [
+                f"offset({name}, edge * {name.removesuffix('s')}_row + filter_at_{path.l_filter})"
+                for name in filter_arrays(self.form)
+            ]
+            lines.append(f"if part == {number % PARTS} and {_has(path)}:")
+            call = f"{naming.convolution_module(path)}.{self.form.name}_couplings"
+            lines += _call_lines(call, [*places, _offset("coupling", at)], 4)
+            at += function.couplings
+        if lines:
+            lines.insert(0, f"coupling = offset(couplings, slot * {self.stride})")
+        return lines
+
+    # ── an edge and a channel ───────────────────────────────────────────────────────────────────────────
+
+    def _edge(self) -> list[str]:
+        form, lines = self.form, []
+        if not self.sums:
+            lines.append("edge = edges[at]")
+        lines.append(
+            f"coupling = offset(couplings, at * {self.stride})" if self.stride else "coupling = couplings"
+        )
+        for name in (each for each in form.operands if each.removesuffix(TANGENT) == "input"):
+            lines.append(f"here = offset({name}s, neighbors[at] + input_at + channel)")
+            places = [_at(m, "channels") for m in range(self.components)]
+            lines += _tuple_lines(name, [f"load(here, {place}, active)" for place in places])
+        for name in (each for each in form.operands if each.removesuffix(TANGENT) == "weight"):
+            lines.append(f"here = offset({name}s, weight_rows[at] + channel)")
+            lines += [
+                f"{name}_{_tag(path)} = load(here, weight_at_{_tag(path)}, active and {_has(path)})"
+                for path in self.paths
+            ]
+        if "d_weight" in form.results:
+            lines.append("d_weights_here = offset(d_weights, edge * d_weight_row + channel)")
+        if "d_input" in form.results:
+            lines.append(f"d_input = {_zeros(self.components)}")
+        if self.totals:
+            lines += [f"d_filter_{l} = {_zeros(2 * l + 1)}" for l in self.degrees]
+        at = 0
+        for path, function in zip(self.paths, self.functions, strict=True):
+            lines += self._call(path, at)
+            at += function.couplings
+        return [*lines, *self._results_of_edge()]
+
+    def _call(self, path: Path, at: int) -> list[str]:
+        """The call of a path's function, and what is written at once."""
+        tag, form = _tag(path), self.form
+        names = {
+            "output": f"output_{tag}",
+            "d_grad": f"d_grad_{tag}",
+            "d_filter": f"d_filter_{path.l_filter}",
+        }
+        results = [names.get(each, each) for each in form.results]
+        operands = [each for each in form.operands if each.removesuffix(TANGENT) != "filter"]
+        taken = [each if each.removesuffix(TANGENT) == "input" else f"{each}_{tag}" for each in operands]
+        running = [each for each in results if each != "d_weight"]
+        call = f"{', '.join(results)} = {naming.convolution_module(path)}.{form.name}"
+        arguments = [_offset("coupling", at), *taken, *running]
+        lines = [f"if {_has(path)}:", *_call_lines(call, arguments, 4)]
+        if "d_weight" in form.results:
+            lines.append(f"    store(d_weights_here, weight_at_{tag}, d_weight, active)")
+        return lines
+
+    def _results_of_edge(self) -> list[str]:
+        lines = []
+        if "d_input" in self.form.results:
+            lines.append("here = offset(d_inputs, edge * d_input_row + input_at + channel)")
+            lines += [
+                f"put(here, {_at(m, 'channels')}, d_input[{m}], active, adding)"
+                for m in range(self.components)
+            ]
+        if self.totals:
+            values = [f"d_filter_{l}[{m}]" for l in self.degrees for m in range(2 * l + 1)]
+            where = f"tile * {self.stride} + (at * warps + lane // WARP) * {self.totals}"
+            lines.append(f"here = offset(couplings, {where})")
+            for begin in range(0, len(values), FOLDED):
+                part = values[begin : begin + FOLDED]
+                padded = [*part, *["zero()"] * (FOLDED - len(part))]
+                lines += _call_lines("total = fold_all", padded, 0)
+                where = f"{begin} + place" if begin else "place"
+                lines.append(f"store(here, {where}, total, place < {len(part)})")
+        return lines
+
+    def _tile_end(self) -> list[str]:
+        if not self.totals:
+            return []
+        lines, at = ["cuda.syncthreads()", "for at in range(count):"], 0
+        lines.append(f"    totals = offset(couplings, tile * {self.stride} + at * warps * {self.totals})")
+        lines.append(
+            "    here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)"
+        )
+        for l in self.degrees:
+            arguments = [f"offset(here, filter_at_{l})", _offset("totals", at), str(self.totals), "warps"]
+            lines.append(f"    if filter_at_{l} >= 0:")
+            lines += _call_lines("write_totals", [*arguments, str(2 * l + 1)], 8)
+            at += 2 * l + 1
+        return lines
+
+
+def _stride(couplings: int) -> int:
+    """An odd number of quadruples: they are read four at a time, and written from banks that differ."""
+    quadruples = -(-couplings // 4)
+    return 4 * (quadruples + (quadruples % 2 == 0)) if couplings else 0
+
+
+def _tag(path: Path) -> str:
+    return "_".join(map(str, path))
+
+
+def _has(path: Path) -> str:
+    return f"has_{_tag(path)}"
+
+
+def _zeros(count: int) -> str:
+    return tuple_of(("zero()",) * count)
+
+
+def _at(index: int, step: str) -> str:
+    """Where component `index` stands: ``0``, ``channels``, ``2 * channels``."""
+    if index == 0:
+        return "0"
+    return step if index == 1 else f"{index} * {step}"
+
+
+def _offset(start: str, elements: int) -> str:
+    return f"offset({start}, {elements})" if elements else start
+
+
+def _tuple_lines(name: str, values: Sequence[str]) -> list[str]:
+    """``name = (…)``, a value to a line."""
+    return [f"{name} = (", *(f"    {value}," for value in values), ")"]
+
+
+def _call_lines(call: str, arguments: Sequence[str], indent: int) -> list[str]:
+    """The call on one line where there is room, else its arguments on as few as hold them."""
+    margin, line = " " * indent, f"{call}({', '.join(arguments)})"
+    if len(line) + indent + EDGE <= 110:
+        return [margin + line]
+    rows = [""]
+    for argument in arguments:
+        if rows[-1] and len(rows[-1]) + len(argument) + indent + EDGE + 6 > 110:
+            rows.append("")
+        rows[-1] += f"{' ' if rows[-1] else ''}{argument},"
+    return [f"{margin}{call}(", *(f"{margin}    {row}" for row in rows), f"{margin})"]

@@ -1,0 +1,317 @@
+"""The files of a package's kernels for GPUs, as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tfngen import naming
+from tfngen.emit.blocks import indented, interleaved, path_parameters, point_parameters
+from tfngen.emit.cuda_functions import LaneFunctions, lane_functions
+from tfngen.emit.cuda_groups import FOLDED, GroupKernel, group_kernel, groups
+from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
+from tfngen.emit.printer import Constant, Printer
+from tfngen.emit.render import render
+from tfngen.forms import FORMS
+from tfngen.ir.nodes import Kernel, Operand, Scope
+from tfngen.ir.plan import HarmonicsPlan, PathPlan
+from tfngen.irreps import Path
+from tfngen.spec import BuildSpec
+
+WORDS = frozenset(
+    [
+        "ALIGNED",
+        "Floats",
+        "Indices",
+        "Int",
+        "MOST_EDGES",
+        "Size",
+        "WARP",
+        "constant",
+        "cuda",
+        "device",
+        "fold_all",
+        "fold_place",
+        "index",
+        "kernel",
+        "load",
+        "load_piece",
+        "number",
+        "offset",
+        "pointer",
+        "put",
+        "reciprocal_norm",
+        "row_of",
+        "store",
+        "write_totals",
+        "zero",
+    ]
+)
+"""What `tfngen.runtime.cuda.float32` offers."""
+
+
+def cuda_files(
+    harmonics: HarmonicsPlan, paths: Sequence[PathPlan], spec: BuildSpec, dtype: str
+) -> dict[str, str]:
+    """Every module of kernels in `dtype`: file name → text."""
+    files = {f"{naming.HARMONICS_MODULE}.py": _harmonics_source(harmonics, spec, dtype)}
+    functions: dict[Path, dict[str, LaneFunctions]] = {}
+    for plan in paths:
+        printer = Printer()
+        printed = [lane_functions(planned.kernel, printer) for planned in plan.graph_kernels]
+        functions[plan.path] = {each.name: each for each in printed}
+        module = f"{naming.convolution_module(plan.path)}.py"
+        files[module] = _convolution_source(plan, printed, printer, spec, dtype)
+        files[f"{naming.path_module(plan.path)}.py"] = _path_source(plan, spec, dtype)
+    home: dict[Path, str] = {}
+    for group in groups([plan.path for plan in paths]):
+        number = len({home[path] for path in home if path.l_input == group[0].l_input})
+        module = naming.group_module(group[0].l_input, number)
+        home |= dict.fromkeys(group, module)
+        kernels = [
+            group_kernel(form, group, [functions[path][form.name] for path in group]) for form in FORMS
+        ]
+        files[f"{module}.py"] = _group_source(group, kernels, spec, dtype)
+    files[f"{naming.GROUPS_MODULE}.py"] = render(
+        "cuda/groups.py.jinja",
+        {
+            "provenance": provenance(spec),
+            "groups": [(tuple(plan.path), home[plan.path]) for plan in paths],
+        },
+    )
+    return files
+
+
+def _convolution_source(
+    plan: PathPlan, functions: Sequence[LaneFunctions], printer: Printer, spec: BuildSpec, dtype: str
+) -> str:
+    """What a lane does for one path."""
+    return render(
+        "cuda/convolution.py.jinja",
+        {
+            "path": plan.path,
+            "dtype": dtype,
+            "operation_table": operation_table(plan.graph_kernels),
+            "provenance": provenance(spec),
+            "imports": [*(["constant"] if printer.constants else []), "device"],
+            "constants": [definition(constant) for constant in printer.constants],
+            "functions": [
+                {
+                    "name": each.name,
+                    "couplings": each.couplings,
+                    "coupling_parameters": each.coupling_parameters,
+                    "coupling_body": each.coupling_body,
+                    "parameters": each.parameters,
+                    "formula": GRAPH_FORMULAS[each.name]
+                    .replace("[target]", "")
+                    .replace("[source]", "")
+                    .replace("[edge]", ""),
+                    "body": each.body,
+                }
+                for each in functions
+            ],
+        },
+    )
+
+
+def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: BuildSpec, dtype: str) -> str:
+    """The kernels of all paths of one input degree."""
+    listed = [f"    {path}" for path in paths]
+    text = "\n".join(
+        "\n".join((*each.parameters, each.start, each.edge, each.tile_end, each.finish)) for each in kernels
+    )
+    always = {
+        "ALIGNED",
+        "MOST_EDGES",
+        "cuda",
+        "index",
+        "kernel",
+        "load_piece",
+        "number",
+        "offset",
+        "pointer",
+        "Floats",
+        "Indices",
+        "Int",
+    }
+    return render(
+        "cuda/group.py.jinja",
+        {
+            "degree": paths[0].l_input,
+            "dtype": dtype,
+            "path_list": "\n".join((f"{len(paths)} path{'s' * (len(paths) > 1)}:", "", *listed)),
+            "held": sum(2 * path.l_output + 1 for path in paths),
+            "provenance": provenance(spec),
+            "imports": _imports(text, always),
+            "modules": [naming.convolution_module(path) for path in paths],
+            "paths": repr(tuple(tuple(path) for path in paths)),
+            "kernels": [
+                {
+                    "name": each.name,
+                    "formula": GRAPH_FORMULAS[each.name],
+                    "parameters": each.parameters,
+                    "flags": each.flags,
+                    "start": each.start,
+                    "rows": each.rows,
+                    "couplings": each.couplings,
+                    "edge": each.edge,
+                    "tile_end": each.tile_end,
+                    "finish": each.finish,
+                    "stride": each.stride,
+                    "totals": each.totals,
+                    "row": "row" if each.finish else "_",
+                    "shared": [name for name in ("neighbors", "weight_rows") if f"{name}[slot]" in each.rows],
+                }
+                for each in kernels
+            ],
+        },
+    )
+
+
+def _harmonics_source(plan: HarmonicsPlan, spec: BuildSpec, dtype: str) -> str:
+    """The spherical harmonics and their derivatives, a point in every thread."""
+    printer = Printer()
+    printed = [(planned.kernel, _point_body(planned.kernel, printer)) for planned in plan.kernels]
+    text = "\n".join(body for _, body in printed)
+    return render(
+        "cuda/harmonics.py.jinja",
+        {
+            "lmax": plan.lmax,
+            "normalization": plan.normalization,
+            "dtype": dtype,
+            "count": (plan.lmax + 1) ** 2,
+            "operation_table": operation_table(plan.kernels, units=("per point",)),
+            "provenance": provenance(spec),
+            "imports": _imports(
+                text, {"Floats", "Size", "cuda", "kernel", "reciprocal_norm"}, printer.constants
+            ),
+            "constants": [definition(constant) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": kernel.name,
+                    "parameters": [f"{each}: Floats" for each in point_parameters(kernel)],
+                    "formula": FORMULAS[kernel.name],
+                    "body": body,
+                }
+                for kernel, body in printed
+            ],
+        },
+    )
+
+
+def _point_body(kernel: Kernel, printer: Printer) -> str:
+    loaded = [operand for operand in kernel.inputs if operand.array != "vectors"]
+
+    def place(operand: Operand, index: int) -> str:
+        start = f"{len(operand.symbols)} * point"
+        return f"{operand.array}[{start} + {index}]" if index else f"{operand.array}[{start}]"
+
+    lines = interleaved(
+        kernel.body,
+        (),
+        loaded,
+        list(kernel.outputs),
+        printer,
+        4,
+        lambda operand, index, symbol: f"{symbol} = {place(operand, index)}",
+        lambda operand, index, symbol: f"{place(operand, index)} = {symbol}",
+    )
+    return indented(lines, 4)
+
+
+def _path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
+    """The four roles of a path, edge by edge."""
+    printer = Printer()
+    printed = [(planned.kernel, *_path_blocks(planned.kernel, printer)) for planned in plan.kernels]
+    text = "\n".join("\n".join(blocks) for _, *blocks in printed)
+    return render(
+        "cuda/path.py.jinja",
+        {
+            "path": plan.path,
+            "dtype": dtype,
+            "nonzeros": nonzeros(plan.path, plan.couplings),
+            "operation_table": operation_table(plan.kernels),
+            "provenance": provenance(spec),
+            "imports": _imports(
+                text, {"Floats", "Int", "Size", "WARP", "cuda", "index", "kernel"}, printer.constants
+            ),
+            "constants": [definition(constant) for constant in printer.constants],
+            "kernels": [
+                {
+                    "name": kernel.name,
+                    "parameters": [_typed(group) for group in path_parameters(kernel)],
+                    "formula": FORMULAS[kernel.name],
+                    "ahead": ahead,
+                    "body": body,
+                    "behind": behind,
+                }
+                for kernel, ahead, body, behind in printed
+            ],
+        },
+    )
+
+
+def _typed(group: str) -> str:
+    """``filters: Floats, filter_row: Size``."""
+    array, *numbers = group.split(", ")
+    return ", ".join((f"{array}: Floats", *(f"{each}: Size" for each in numbers)))
+
+
+def _path_blocks(kernel: Kernel, printer: Printer) -> tuple[str, str, str]:
+    """What a lane does ahead of its channels, for one of them, and behind."""
+    edge = [operand for operand in kernel.inputs if operand.scope is Scope.EDGE]
+    used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
+    ahead = [f"{operand.name}_at = edge * {operand.name}_row" for operand in edge]
+    ahead += [
+        f"{symbol} = {operand.array}[{_at(f'{operand.name}_at', index)}]"
+        for operand in edge
+        for index, symbol in enumerate(operand.symbols)
+        if symbol in used
+    ]
+    ahead += [printer.statement(statement, 4).lstrip() for statement in kernel.before]
+    ahead += [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
+
+    channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
+    stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
+    body = [f"{_short(operand)}_at = edge * {_short(operand)}_row + channel" for operand in channel + stored]
+    body += interleaved(kernel.body, (), channel, stored, printer, 8, _load, _store)
+
+    behind = [printer.statement(statement, 4).lstrip() for statement in kernel.after]
+    for operand in (each for each in kernel.outputs if each.scope is Scope.EDGE):
+        behind += ["result_at = edge * result_row", "place = fold_place(lane)"]
+        for begin in range(0, len(operand.symbols), FOLDED):
+            part = operand.symbols[begin : begin + FOLDED]
+            values = [*part, *["zero()"] * (FOLDED - len(part))]
+            behind += ["total = fold_all("]
+            behind += [f"    {', '.join(values[at : at + 8])}," for at in range(0, FOLDED, 8)]
+            behind += [")"]
+            where = f"result_at + {begin} + place" if begin else "result_at + place"
+            behind.append(f"store(results, {where}, total, live and place < {len(part)})")
+    return indented(ahead, 4), indented(body, 8), indented(behind, 4)
+
+
+def _load(operand: Operand, index: int, symbol: str) -> str:
+    step = f"{operand.name}_step"
+    return f"{symbol} = load({operand.array}, {_at(f'{operand.name}_at', index, step)}, active)"
+
+
+def _store(operand: Operand, index: int, symbol: str) -> str:
+    return f"store(results, {_at('result_at', index, 'result_step')}, {symbol}, active)"
+
+
+def _short(operand: Operand) -> str:
+    return "result" if operand.array == "results" else operand.name
+
+
+def _at(start: str, index: int, step: str = "") -> str:
+    if index == 0:
+        return start
+    if not step:
+        return f"{start} + {index}"
+    return f"{start} + {step}" if index == 1 else f"{start} + {index} * {step}"
+
+
+def _imports(text: str, always: set[str], constants: Sequence[Constant] = ()) -> list[str]:
+    """The words that printed lines use, and those of the frame around them."""
+    used = WORDS.intersection(re.findall(r"\w+", text)) | always
+    return sorted(used | ({"constant"} if constants else set()), key=lambda name: (not name.isupper(), name))

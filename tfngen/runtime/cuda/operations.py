@@ -1,0 +1,143 @@
+"""What every generated kernel is written with: masked loads and stores, and sums over the lanes of a warp."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+from tfngen.runtime.cuda.kernel import Argument
+from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, scalar
+
+WARP = 32
+"""The lanes that run together."""
+FOLDED = 16
+"""The values of a lane that are summed over a warp at once, one result in every second lane."""
+MOST_THREADS = 128
+"""The threads of the largest block."""
+MOST_EDGES = 32
+"""The edges of the largest tile."""
+
+ALIGNED = None if SIMULATED else 16
+"""The bytes that shared memory begins at a multiple of, to be read four numbers at a time; not simulated."""
+
+
+@device
+def fold_place(lane):
+    """Which of the folded values a lane ends up with; none, and `FOLDED`, in odd lanes."""
+    if lane % 2:
+        return 16
+    return (lane >> 4 & 1) | (lane >> 3 & 1) << 1 | (lane >> 2 & 1) << 2 | (lane >> 1 & 1) << 3
+
+
+@device
+def load_piece(pieces, number):
+    """Of a block's edges: their target, the first of them, the end of them, and the row of their sum."""
+    at = 4 * number
+    return pieces[at], pieces[at + 1], pieces[at + 2], pieces[at + 3]
+
+
+@device
+def row_of(results, spares, row, length):
+    """Where a piece's sum belongs: in its node's row, or in a spare one where nodes have several pieces."""
+    return offset(results, row * length) if row >= 0 else offset(spares, (-1 - row) * length)
+
+
+def vocabulary(number: type) -> SimpleNamespace:
+    """The operations on `number`, a NumPy type, under the names that generated code imports."""
+    fold_all = _simulated_fold(number) if SIMULATED else folding(shuffle)
+
+    @device
+    def zero():
+        return number(0)
+
+    @device
+    def load(array, at, live):
+        """An element, or zero for who has none."""
+        return array[at] if live else number(0)
+
+    @device
+    def store(array, at, value, live):
+        if live:
+            array[at] = value
+
+    @device
+    def put(array, at, value, live, adding):
+        """Store, or add to what an earlier launch has left there."""
+        if live:
+            array[at] = array[at] + value if adding else value
+
+    @device
+    def write_totals(results, partials, step, warps, count):
+        """results[m] = Σ partials[step · warp + m] over all warps, by the first `count` threads."""
+        m = cuda.threadIdx.x
+        while m < count:
+            total = number(0)
+            for warp in range(warps):
+                total += partials[step * warp + m]
+            results[m] = total
+            m += cuda.blockDim.x
+
+    @device
+    def reciprocal_norm(x, y, z):
+        """1 / √(x² + y² + z²), and 0 for a zero vector; NaN stays NaN."""
+        squared = x * x + y * y + z * z
+        return number(0) if squared == number(0) else number(1) / number(math.sqrt(squared))
+
+    return SimpleNamespace(
+        Floats=Argument(number, is_array=True),
+        constant=number,
+        number=scalar(number),
+        fold_all=fold_all,
+        load=load,
+        put=put,
+        reciprocal_norm=reciprocal_norm,
+        store=store,
+        write_totals=write_totals,
+        zero=zero,
+    )
+
+
+def folding(exchange: Any) -> Any:
+    """How sixteen values are summed over a warp, given how two lanes exchange one."""
+
+    @device
+    def fold(first, second, distance):
+        """Half of a warp goes on with the sums of `first`, half with those of `second`."""
+        upper = cuda.threadIdx.x & distance != 0
+        kept = second if upper else first
+        given = first if upper else second
+        return kept + exchange(given, distance)
+
+    @device
+    def fold_all(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p):
+        """Sixteen values summed over a warp: each lane returns the one that `fold_place` says."""
+        a, c, e, g = fold(a, b, 16), fold(c, d, 16), fold(e, f, 16), fold(g, h, 16)
+        i, k, m, o = fold(i, j, 16), fold(k, l, 16), fold(m, n, 16), fold(o, p, 16)
+        a, e, i, m = fold(a, c, 8), fold(e, g, 8), fold(i, k, 8), fold(m, o, 8)
+        total = fold(fold(a, e, 4), fold(i, m, 4), 2)
+        return total + exchange(total, 1)
+
+    return fold_all
+
+
+@device
+def shuffle(value, distance):
+    """The value of the lane whose number differs in one bit."""
+    return cuda.shfl_xor_sync(0xFFFFFFFF, value, distance)
+
+
+def _simulated_fold(number: type) -> Any:
+    """The same sums for the simulator, which has no shuffles; all threads of a block take part."""
+    kind = scalar(number)
+
+    def fold_all(*values):
+        lane, everyone = cuda.threadIdx.x, cuda.shared.array((MOST_THREADS, FOLDED), kind)
+        everyone[lane] = values
+        cuda.syncthreads()
+        place, first = fold_place(lane % WARP), lane // WARP * WARP
+        total = everyone[first : first + WARP, place % FOLDED].sum()
+        cuda.syncthreads()
+        return total
+
+    return fold_all

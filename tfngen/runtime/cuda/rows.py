@@ -1,0 +1,86 @@
+"""Sums of rows in a fixed order: the scatter of a convolution, and of what edges share."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
+from tfngen.runtime.cuda.operations import load_piece, row_of
+from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.run import run
+from tfngen.runtime.cuda.seam import cuda
+
+THREADS = 128
+
+
+def _kernels(number: type) -> SimpleNamespace:
+    Floats = Argument(number, is_array=True)
+
+    def sum_pieces(
+        pieces: Indices, order: Indices, columns: Size, values: Floats, results: Floats, spares: Floats
+    ):
+        column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
+        if node < 0 or column >= columns:
+            return
+        total = number(0)
+        for at in range(first, last):
+            total += values[order[at] * columns + column]
+        row_of(results, spares, row, columns)[column] = total
+
+    def sum_spares(shares: Indices, columns: Size, spares: Floats, results: Floats):
+        column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
+        first, count = shares[2 * cuda.blockIdx.x], shares[2 * cuda.blockIdx.x + 1]
+        if count == 0 or column >= columns:
+            return
+        total = number(0)
+        for row in range(first, first + count):
+            total += spares[row * columns + column]
+        results[cuda.blockIdx.x * columns + column] = total
+
+    for function in (sum_pieces, sum_spares):
+        function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
+        function.__annotations__ = {
+            name: {"Indices": Indices, "Size": Size, "Floats": Floats}[each]
+            for name, each in function.__annotations__.items()
+        }
+    return SimpleNamespace(sum_pieces=Kernel(sum_pieces), sum_spares=Kernel(sum_spares))
+
+
+_KERNELS = {torch.float32: _kernels(np.float32), torch.float64: _kernels(np.float64)}
+
+
+def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor) -> None:
+    """result[n] = Σ values[order[k]] over row_pointers[n] ≤ k < row_pointers[n + 1], in that order."""
+    if order.shape[0] != values.shape[0] or order.dtype != torch.int64 or row_pointers.dtype != torch.int64:
+        raise ValueError(
+            f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
+        )
+    pieces, columns = pieces_of(row_pointers, order.shape[0]), math.prod(result.shape[1:])
+    spares = result.new_empty(pieces.spares, columns)
+    arguments = {
+        "pieces": pieces.table,
+        "order": order,
+        "columns": columns,
+        "values": values,
+        "results": result,
+        "spares": spares,
+    }
+    grid = (pieces.table.shape[0], -(-columns // THREADS))
+    run(_KERNELS[values.dtype].sum_pieces, grid, THREADS, arguments, result.device)
+    sum_spares(spares, pieces.shares, result)
+
+
+def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
+    """Add up the spare rows of nodes that have some; `shares` says which (`Pieces`)."""
+    if spares.shape[0] == 0:
+        return
+    columns = math.prod(result.shape[1:])
+    grid = (result.shape[0], -(-columns // THREADS))
+    arguments = {"shares": shares, "columns": columns, "spares": spares, "results": result}
+    run(_KERNELS[result.dtype].sum_spares, grid, THREADS, arguments, result.device)
