@@ -16,6 +16,7 @@ LEAVES = {
     "tfngen.roles",
     "tfngen.forms",
     "tfngen.files",
+    "tfngen.gpu",
 }  # standard library only
 
 # room: what it may import of tfngen beside itself and the leaves, and which third-party packages
@@ -25,6 +26,7 @@ ALLOWED = {
     "roles": (set(), set()),
     "forms": ({"tfngen.roles"}, set()),
     "files": (set(), set()),
+    "gpu": (set(), set()),
     "spec": (set(), set()),
     "config": ({"tfngen.spec"}, {"tomllib", "tomli"}),
     "symbolic": (set(), {"sympy", "numpy"}),
@@ -32,7 +34,7 @@ ALLOWED = {
     "emit": ({"tfngen.ir", "tfngen.spec", "tfngen.symbolic.surd", "tfngen"}, {"jinja2"}),
     "build": ({"tfngen.symbolic", "tfngen.ir", "tfngen.emit", "tfngen.spec"}, set()),
     "check": ({"tfngen.build", "tfngen.emit", "tfngen.spec", "tfngen"}, set()),
-    "runtime": (set(), {"torch", "numpy", "numba", "llvmlite", "vesin"}),
+    "runtime": (set(), {"torch", "numpy", "numba", "llvmlite", "vesin", "cuda"}),
     "nn": ({"tfngen.runtime", "tfngen"}, {"torch", "safetensors"}),
     "interop": ({"tfngen.runtime", "tfngen.nn", "tfngen.cache"}, {"torch", "e3nn", "ase"}),
     "plot": (

@@ -43,6 +43,7 @@ class Dtype(str, Enum):
 
 class Target(str, Enum):
     cpu = "cpu"
+    cuda = "cuda"
     all = "all"
 
 
@@ -116,6 +117,10 @@ def build(
         ),
     ] = None,
     precompile: Annotated[bool, typer.Option("--precompile", help="Compile every kernel now.")] = False,
+    capability: Annotated[
+        list[str] | None,
+        typer.Option(help="GPUs to compile for, like 9.0; no GPU is needed. 8.0 and 9.0 by default."),
+    ] = None,
 ) -> None:
     """Write the package for all degrees up to LMAX, or for a model's own irreps.
 
@@ -127,8 +132,10 @@ def build(
     """
     from tfngen import build as pipeline
     from tfngen.config import specification
+    from tfngen.gpu import CAPABILITIES, parse_capability
     from tfngen.spec import TARGETS
 
+    capabilities = [parse_capability(each) for each in capability] if capability else CAPABILITIES
     options = {
         "lmax": lmax,
         "irreps_in": irreps_in,
@@ -149,7 +156,11 @@ def build(
         from tfngen.precompile import precompile as compile_all
 
         with console.progress() as advance:
-            count = compile_all(report.written.folder, lambda done, total: advance("compile", done, total))
+            count = compile_all(
+                report.written.folder,
+                lambda done, total: advance("compile", done, total),
+                capabilities=capabilities if "cuda" in spec.targets else (),
+            )
         console.out.print(f"{count} kernels are compiled and cached.")
 
 

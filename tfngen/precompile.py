@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
+from tfngen.gpu import Capability
 
-def kernel_modules(folder: Path) -> Iterator[str]:
-    """The modules of the package in `folder` that hold kernels, as dotted names below it."""
-    for file in sorted(folder.glob("cpu/*/*.py")):
+
+def kernel_modules(folder: Path, target: str) -> Iterator[str]:
+    """The modules of the package in `folder` that hold kernels for `target`, as dotted names below it."""
+    for file in sorted(folder.glob(f"{target}/*/*.py")):
         if file.stem != "__init__":
             yield ".".join(file.relative_to(folder).with_suffix("").parts)
 
 
 def precompile(
-    folder: Path, progress: Callable[[int, int], None] = lambda *_: None, workers: int | None = None
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    workers: int | None = None,
+    capabilities: Sequence[Capability] = (),
 ) -> int:
     """Compile every kernel of the package in `folder`, unless its machine code is cached already.
 
@@ -25,30 +30,42 @@ def precompile(
         folder: the package.
         progress: called with (modules done, modules in all).
         workers: processes to use; all cores by default.
+        capabilities: the GPUs to compile for, such as (9, 0), where the package has kernels for GPUs; no GPU
+            is needed.
 
     Returns:
         The number of kernels.
     """
-    modules = list(kernel_modules(folder))
+    tasks: list[tuple[str, Capability | None]] = [(name, None) for name in kernel_modules(folder, "cpu")]
+    tasks += [(name, each) for each in capabilities for name in kernel_modules(folder, "cuda")]
     kernels = 0
     # Fresh processes: a fork would inherit torch's and Numba's threads in an unknown state.
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_compile_module, folder, module) for module in modules]
+        pending = [pool.submit(_compile_module, folder, *task) for task in tasks]
         for done, future in enumerate(as_completed(pending), start=1):
             kernels += future.result()
-            progress(done, len(modules))
+            progress(done, len(tasks))
     return kernels
 
 
-def _compile_module(folder: Path, module: str) -> int:
+def _compile_module(folder: Path, module: str, capability: Capability | None) -> int:
     from importlib import import_module
 
     from tfngen.cache import import_package
-    from tfngen.runtime.cpu.kernel import Kernel
 
     package = import_package(folder)
-    found = vars(import_module(f"{package.__name__}.{module}")).values()
-    kernels = [each for each in found if isinstance(each, Kernel)]
-    for kernel in kernels:
-        kernel.compile()
-    return len(kernels)
+    found = list(vars(import_module(f"{package.__name__}.{module}")).values())
+    if capability is None:
+        from tfngen.runtime.cpu.kernel import Kernel
+
+        kernels = [each for each in found if isinstance(each, Kernel)]
+        for kernel in kernels:
+            kernel.compile()
+        return len(kernels)
+    from tfngen.runtime.cuda.compiled import compiled
+    from tfngen.runtime.cuda.kernel import Kernel as GpuKernel
+
+    for_gpus = [each for each in found if isinstance(each, GpuKernel)]
+    for each in for_gpus:
+        compiled(each, capability)
+    return len(for_gpus)

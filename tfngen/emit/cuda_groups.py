@@ -15,12 +15,9 @@ from tfngen import naming
 from tfngen.emit.blocks import indented
 from tfngen.emit.cuda_functions import LaneFunctions, filter_arrays, tuple_of
 from tfngen.forms import TANGENT, Form
+from tfngen.gpu import FOLDED, PARTS
 from tfngen.irreps import Path
 
-PARTS = 4
-"""The lanes of a block compute couplings in as many parts, each its share of the paths."""
-FOLDED = 16
-"""The values that are summed over a warp at once."""
 REGISTERS_FOR_SUMS = 64
 """The components of outputs that a lane holds at most."""
 
@@ -128,7 +125,7 @@ class _Layout:
             if name == "d_input":
                 row.append("adding: Int")
             lines.append(row)
-        lines.append(["tile: Int", "channels: Int", "input_at: Int"])
+        lines.append(["tile: Int", "tile_bits: Int", "channels: Int", "input_at: Int"])
         lines.append([f"filter_at_{l}: Int" for l in self.degrees])
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
@@ -264,17 +261,17 @@ class _Layout:
     def _tile_end(self) -> list[str]:
         if not self.totals:
             return []
-        lines, at = ["cuda.syncthreads()", "for at in range(count):"], 0
+        lines, at = ["cuda.syncthreads()", "at = lane // WARP", "while at < count:"], 0
         lines.append(f"    totals = offset(couplings, tile * {self.stride} + at * warps * {self.totals})")
-        lines.append(
-            "    here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)"
-        )
+        start = "cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row"
+        lines.append(f"    here = offset(d_filters, {start})")
         for l in self.degrees:
-            arguments = [f"offset(here, filter_at_{l})", _offset("totals", at), str(self.totals), "warps"]
+            arguments = [f"offset(here, filter_at_{l})", _offset("totals", at), str(self.totals)]
+            arguments += ["warps", "lane % WARP", str(2 * l + 1)]
             lines.append(f"    if filter_at_{l} >= 0:")
-            lines += _call_lines("write_totals", [*arguments, str(2 * l + 1)], 8)
+            lines += _call_lines("write_totals", arguments, 8)
             at += 2 * l + 1
-        return lines
+        return [*lines, "    at += warps"]
 
 
 def _stride(couplings: int) -> int:

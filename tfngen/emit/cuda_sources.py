@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from tfngen import naming
 from tfngen.emit.blocks import indented, interleaved, path_parameters, point_parameters
 from tfngen.emit.cuda_functions import LaneFunctions, lane_functions
-from tfngen.emit.cuda_groups import FOLDED, GroupKernel, group_kernel, groups
+from tfngen.emit.cuda_groups import GroupKernel, group_kernel, groups
 from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
 from tfngen.emit.printer import Constant, Printer
 from tfngen.emit.render import render
 from tfngen.forms import FORMS
+from tfngen.gpu import FOLDED
 from tfngen.ir.nodes import Kernel, Operand, Scope
 from tfngen.ir.plan import HarmonicsPlan, PathPlan
 from tfngen.irreps import Path

@@ -7,20 +7,22 @@ import os
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+from tfngen.gpu import OLDEST, Capability, check_capability
 from tfngen.runtime.cuda.kernel import Kernel
 
-CAPABILITIES = ((8, 0), (9, 0))
-"""What is compiled for when nobody says: A100, and H100 and H200."""
-OLDEST = (7, 5)
-"""The oldest compute capability that CUDA 13 compiles for."""
+REGISTERS = (64, 80, 96, 128, 168)
+"""How many a thread may have: each lets a multiprocessor hold fewer threads than the one before."""
+FEWEST = 0.6
+"""The share of the registers the assembler would take that it is asked to do with at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,14 @@ class Resources:
         spilled: bytes that are stored to or loaded from local memory for want of registers.
         stack: bytes of local memory a thread has.
         shared: bytes of a block, those that a launch asks for left out.
+        instructions: how often each kind of instruction occurs in the kernel's PTX, such as ``fma.rn.f32``.
     """
 
     registers: int
     spilled: int
     stack: int
     shared: int
+    instructions: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,14 @@ class Compiled:
     resources: Resources
 
 
-def compiled(kernel: Kernel, capability: tuple[int, int]) -> Compiled:
+def compiled(kernel: Kernel, capability: Capability) -> Compiled:
     """The machine code of `kernel`, from the cache on disk or made and put there.
 
     Raises:
         ValueError: no code can be made for `capability`.
     """
-    if capability < OLDEST:
-        raise ValueError(
-            f"capability: got {capability[0]}.{capability[1]}; CUDA 13 compiles for "
-            f"{OLDEST[0]}.{OLDEST[1]} and newer GPUs"
-        )
-    files = _files(kernel, capability)
+    check_capability(capability)
+    files = list(_files(kernel, capability))
     for file in files:
         if (found := _read(file)) is not None:
             return found
@@ -77,21 +77,55 @@ def compiled(kernel: Kernel, capability: tuple[int, int]) -> Compiled:
     return made
 
 
-def assemble(kernel: Kernel, capability: tuple[int, int]) -> Compiled:
-    """Compile `kernel` anew."""
+def assemble(kernel: Kernel, capability: Capability) -> Compiled:
+    """Compile `kernel` anew, with as few registers as it can do with and spill none.
+
+    Assembled from PTX, which the linker takes for a part of something larger, the same kernels took up to
+    twice the registers on sm_80.
+    """
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    from tfngen.runtime.cuda.seam import to_ptx
+    code = ObjectCode.from_ltoir(_intermediate(kernel))
+    arch = f"sm_{capability[0]}{capability[1]}"
+    whole = LinkerOptions(arch=arch, link_time_optimization=True, ptx=True)
+    ptx = bytes(Linker(code, options=whole).link("ptx").code).decode()
+    found = re.search(r"\.entry\s+(\w+)", ptx)
+    assert found is not None, "a kernel has an entry"
+    entry, instructions = found[1], _instructions(ptx)
 
-    ptx = to_ptx(kernel.function, kernel.types, capability)
-    options = LinkerOptions(arch=f"sm_{capability[0]}{capability[1]}", ptxas_options=["-v"])
-    linker = Linker(ObjectCode.from_ptx(ptx.text.encode()), options=options)
-    image = linker.link("cubin").code
-    return Compiled(bytes(image), ptx.entry, _resources(linker.get_info_log()))
+    def with_at_most(registers: int | None) -> Compiled:
+        options = LinkerOptions(
+            arch=arch, link_time_optimization=True, max_register_count=registers, ptxas_options=["-v"]
+        )
+        linker = Linker(code, options=options)
+        image = bytes(linker.link("cubin").code)
+        return Compiled(image, entry, _resources(linker.get_info_log(), instructions))
+
+    made = with_at_most(None)
+    for registers in REGISTERS:
+        if FEWEST * made.resources.registers <= registers < made.resources.registers:
+            smaller = with_at_most(registers)
+            if not smaller.resources.spilled:
+                return smaller
+    return made
 
 
-def _resources(log: str) -> Resources:
-    """Read the assembler's report."""
+@lru_cache(maxsize=64)
+def _intermediate(kernel: Kernel) -> bytes:
+    """What the linker makes code of for any GPU."""
+    from tfngen.runtime.cuda.seam import to_intermediate
+
+    return to_intermediate(kernel.function, kernel.types, OLDEST)
+
+
+def _instructions(ptx: str) -> dict[str, int]:
+    """How often each kind occurs."""
+    names = re.findall(r"^\s+(?:@!?%p\d+ )?([a-z]+(?:\.[a-z0-9:]+)*)\s*[ ;]", ptx, re.MULTILINE)
+    return dict(sorted(Counter(names).items()))
+
+
+def _resources(log: str, instructions: dict[str, int]) -> Resources:
+    """The assembler's report."""
 
     def number(pattern: str) -> int:
         return max((int(found) for found in re.findall(pattern, log)), default=0)
@@ -99,13 +133,15 @@ def _resources(log: str) -> Resources:
     registers = number(r"Used (\d+) registers")
     assert registers, f"the assembler reports registers: {log}"
     spilled = number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads")
-    return Resources(registers, spilled, number(r"(\d+) bytes stack frame"), number(r"(\d+) bytes smem"))
+    return Resources(
+        registers, spilled, number(r"(\d+) bytes stack frame"), number(r"(\d+) bytes smem"), instructions
+    )
 
 
 # ── on disk ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _files(kernel: Kernel, capability: tuple[int, int]) -> Iterator[Path]:
+def _files(kernel: Kernel, capability: Capability) -> Iterator[Path]:
     """Where the code may be: beside the module's other compiled files, or in the user's cache."""
     module = Path(kernel.function.__code__.co_filename)
     digest = _digest(kernel.function.__module__)

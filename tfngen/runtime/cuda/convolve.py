@@ -14,8 +14,8 @@ import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
+from tfngen.gpu import MOST_EDGES, MOST_THREADS, PARTS, WARP
 from tfngen.runtime import registry
-from tfngen.runtime.cuda.operations import MOST_EDGES, MOST_THREADS, WARP
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
 from tfngen.runtime.cuda.run import run
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 SHARED_BYTES = 40 * 1024
 """What the couplings of a tile's edges and their sums over channels may take of a block's shared memory."""
-PARTS = 4
-"""The parts in which a block's lanes compute couplings, as `tfngen.emit.cuda_groups` lays them out."""
 
 
 def convolution(
@@ -72,7 +70,7 @@ class _Launch(NamedTuple):
         kernel: of all paths of one input degree.
         threads: of a block.
         blocks: for all channels of a piece.
-        numbers: its arguments that do not change from call to call.
+        numbers: its arguments that do not change from call to call, −1 for what it has not.
         shared_bytes: beside what the kernel has by itself.
         adding: whether an earlier pass has been through the same input irrep.
     """
@@ -200,18 +198,17 @@ def _launch(
     channels = paths[0].channels
     threads = min(MOST_THREADS, -(-channels // WARP) * WARP)
     stride, totals = module.SHARED[form.name]
-    tile, per_edge = threads // PARTS, stride + threads // WARP * totals
-    while tile > 1 and tile * per_edge * dtype.itemsize > SHARED_BYTES:
-        tile //= 2
-    numbers = dict.fromkeys(kernel.arguments, -1)  # of paths and filters that are not there
-    numbers |= {"tile": min(tile, MOST_EDGES), "channels": channels, "input_at": paths[0].input_offset}
-    numbers["first_slot"] = slot
+    per_edge = (stride + threads // WARP * totals) * dtype.itemsize
+    bits = min(threads // PARTS, MOST_EDGES).bit_length() - 1
+    while bits and (per_edge << bits) > SHARED_BYTES:
+        bits -= 1
+    numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
+    numbers |= {"tile": 1 << bits, "tile_bits": bits, "channels": channels, "first_slot": slot}
+    numbers["input_at"] = paths[0].input_offset
     for path in paths:
         tag = "_".join(map(str, path.degrees))
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
         numbers[f"weight_at_{tag}"] = path.weight_offset
         numbers[f"grad_at_{tag}"] = path.grad_offset
         numbers[f"grad_step_{tag}"] = path.grad_step
-    kept = {name: value for name, value in numbers.items() if "_at" in name or "_step" in name}
-    kept |= {name: numbers[name] for name in ("tile", "channels", "first_slot")}
-    return _Launch(kernel, threads, -(-channels // threads), kept, tile * per_edge * dtype.itemsize, adding)
+    return _Launch(kernel, threads, -(-channels // threads), numbers, per_edge << bits, adding)

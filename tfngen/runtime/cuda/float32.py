@@ -3,16 +3,9 @@
 import numpy as np
 from numba import int64 as index
 
+from tfngen.gpu import ALIGNED, MOST_EDGES, WARP
 from tfngen.runtime.cuda.kernel import Indices, Int, Size, kernel
-from tfngen.runtime.cuda.operations import (
-    ALIGNED,
-    MOST_EDGES,
-    WARP,
-    fold_place,
-    load_piece,
-    row_of,
-    vocabulary,
-)
+from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary
 from tfngen.runtime.cuda.seam import cuda, device, offset, pointer
 
 _words = vocabulary(np.float32)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tfngen import naming
+from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cuda.convolve import convolution
-from tfngen.runtime.cuda.operations import MOST_THREADS, WARP
 from tfngen.runtime.cuda.rows import sum_rows
 from tfngen.runtime.cuda.run import run
 

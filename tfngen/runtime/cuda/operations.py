@@ -6,20 +6,9 @@ import math
 from types import SimpleNamespace
 from typing import Any
 
+from tfngen.gpu import FOLDED, MOST_THREADS, WARP
 from tfngen.runtime.cuda.kernel import Argument
 from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, scalar
-
-WARP = 32
-"""The lanes that run together."""
-FOLDED = 16
-"""The values of a lane that are summed over a warp at once, one result in every second lane."""
-MOST_THREADS = 128
-"""The threads of the largest block."""
-MOST_EDGES = 32
-"""The edges of the largest tile."""
-
-ALIGNED = None if SIMULATED else 16
-"""The bytes that shared memory begins at a multiple of, to be read four numbers at a time; not simulated."""
 
 
 @device
@@ -68,15 +57,17 @@ def vocabulary(number: type) -> SimpleNamespace:
             array[at] = array[at] + value if adding else value
 
     @device
-    def write_totals(results, partials, step, warps, count):
-        """results[m] = Σ partials[step · warp + m] over all warps, by the first `count` threads."""
-        m = cuda.threadIdx.x
-        while m < count:
-            total = number(0)
-            for warp in range(warps):
-                total += partials[step * warp + m]
+    def write_totals(results, partials, step, warps, m, count):
+        """results[m] = Σ partials[step · warp + m] over the block's warps, four at most."""
+        if m < count:
+            total = partials[m]
+            if warps > 1:
+                total += partials[step + m]
+            if warps > 2:
+                total += partials[2 * step + m]
+            if warps > 3:
+                total += partials[3 * step + m]
             results[m] = total
-            m += cuda.blockDim.x
 
     @device
     def reciprocal_norm(x, y, z):

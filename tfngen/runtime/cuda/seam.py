@@ -1,4 +1,4 @@
-"""The one file that imports `numba.cuda`: how a function becomes part of a kernel, or a kernel's PTX.
+"""The one file that imports `numba.cuda`: how a function becomes part of a kernel, or the linker's input.
 
 Numba's own dispatcher is not used: it needs a GPU to compile and tens of microseconds to launch. Kernels are
 compiled ahead of time for a compute capability (`tfngen.runtime.cuda.compiled`) and launched through the
@@ -7,16 +7,17 @@ driver (`tfngen.runtime.cuda.driver`); in Numba's simulator (``NUMBA_ENABLE_CUDA
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+
+from tfngen.gpu import Capability
 
 if find_spec("numba_cuda") is None:
     raise ImportError(
@@ -30,7 +31,6 @@ from numba.cuda.core import config
 SIMULATED: bool = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in Numba's simulator, in this process."""
 
-Capability = tuple[int, int]
 _compiling = threading.Lock()
 
 
@@ -38,9 +38,33 @@ class _OfThisThread:
     """What ``cuda`` stands for in the simulator: indices and memory of the thread that asks."""
 
     def __getattr__(self, name: str) -> Any:
-        from numba.cuda.simulator.kernel import _get_kernel_context
+        return _SharedMemory if name == "shared" else getattr(_simulation(), name)
 
-        return getattr(_get_kernel_context(), name)
+
+class _SharedMemory:
+    """The simulator's own looks an array up and makes it in two steps, between which threads may change."""
+
+    _making = threading.Lock()
+
+    @classmethod
+    def array(cls, shape: int, number: Any, alignment: int | None = None) -> Any:
+        memory = _simulation().shared
+        if shape == 0:
+            return memory.array(shape, number)
+        caller = sys._getframe(1)
+        with cls._making:
+            arrays = memory.__dict__.setdefault("_by_line", {})
+            key = caller.f_code, caller.f_lineno
+            if key not in arrays:
+                arrays[key] = np.empty(shape, number.name)
+            return arrays[key]
+
+
+def _simulation() -> Any:
+    """What the simulator knows of the launch that is running."""
+    from numba.cuda.simulator.kernel import _get_kernel_context
+
+    return _get_kernel_context()
 
 
 cuda: Any = _OfThisThread() if SIMULATED else numba_cuda
@@ -87,15 +111,10 @@ else:
         return here(here, elements), codegen
 
 
-class Ptx(NamedTuple):
-    """A kernel as assembly of no particular machine, and the name it has there."""
-
-    text: str
-    entry: str
-
-
-def to_ptx(function: Callable[..., None], parameters: Sequence[Any], capability: Capability) -> Ptx:
-    """Compile a kernel; no GPU is needed.
+def to_intermediate(
+    function: Callable[..., None], parameters: Sequence[Any], capability: Capability
+) -> bytes:
+    """Compile a kernel to what the linker optimises as a whole (LTO-IR); no GPU is needed.
 
     Args:
         function: the kernel's Python function.
@@ -103,12 +122,10 @@ def to_ptx(function: Callable[..., None], parameters: Sequence[Any], capability:
         capability: of the GPUs it is meant for, such as (9, 0).
     """
     with _compiling, _compiling_for(capability):
-        text, _ = numba_cuda.compile(
-            function, types.void(*parameters), device=False, abi="numba", cc=capability, output="ptx"
+        code, _ = numba_cuda.compile(
+            function, types.void(*parameters), device=False, abi="numba", cc=capability, output="ltoir"
         )
-    found = re.search(r"\.entry\s+(\w+)", text)
-    assert found is not None, "a kernel has an entry"
-    return Ptx(text, found.group(1))
+    return bytes(code)
 
 
 @contextmanager

@@ -1,0 +1,262 @@
+"""Kernels for GPUs in Numba's simulator, against those for processors; `test_simulator` runs this file.
+
+Thread after thread runs as Python, so graphs are as small as reach every branch of every template: nodes of
+several pieces, channels of several warps and blocks, idle lanes, paths and filters that are not there.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+import tfngen
+from tfngen import Graph
+from tfngen.forms import FORM, FORMS, TANGENT
+from tfngen.irreps import enumerate_paths
+from tfngen.roles import SLOTS, Role
+from tfngen.runtime import convolution_operators, operators
+from tfngen.runtime.convolution_operators import _run_convolution as run_form
+from tfngen.runtime.cpu import launch as cpu
+from tfngen.runtime.cuda import launch as cuda
+from tfngen.runtime.cuda import seam
+from tfngen.runtime.cuda.operations import fold_place, folding
+from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.seam import SIMULATED, scalar
+from tfngen.runtime.plan import PackedPath, Widths, encode
+from tfngen.runtime.segments import EdgeOrder
+
+assert SIMULATED
+
+BOUND = {torch.float32: 2e-6, torch.float64: 1e-14}
+CASES = {
+    "every path": ("3x0e+2x1e", "0e+1e", "0e+1e"),
+    "one path of many": ("2x1e", "1e", "0e"),
+    "parity": ("2x0o+3x0e+1x1o+2x1e", "0e+1o", "0e+1o+1e"),
+    "two warps": ("33x1e", "0e+1e", "0e+1e"),
+    "two blocks": ("130x0e", "1e", "1e"),
+}
+
+
+@pytest.fixture(scope="session")
+def tfn_l1():
+    return tfngen.load(1, targets=("cpu", "cuda"))
+
+
+@contextmanager
+def running_on(launcher):
+    """Let every operator use `launcher`, whatever its tensors' device."""
+    homes = (operators, convolution_operators)
+    before = [each.backend for each in homes]
+    for each in homes:
+        each.backend = lambda device: launcher
+    try:
+        yield
+    finally:
+        for each, function in zip(homes, before, strict=True):
+            each.backend = function
+
+
+def both(function):
+    """What `function` returns on processors and on GPUs."""
+    results = []
+    for launcher in (cpu, cuda):
+        with running_on(launcher):
+            results.append(function())
+    return results
+
+
+_generator = torch.Generator().manual_seed(0)
+
+
+def random(*shape, dtype=torch.float64):
+    return torch.randn(shape, dtype=torch.float64, generator=_generator).to(dtype)
+
+
+def assert_same(expected, found, factor=5):
+    for one, other in zip(expected, found, strict=True):
+        assert one.shape == other.shape
+        if one.numel():
+            assert (one - other).abs().max() <= factor * BOUND[one.dtype] * one.abs().max().clamp(min=1e-30)
+
+
+# ── over a graph ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def random_graph(nodes, edges):
+    return Graph(
+        torch.randint(0, max(nodes, 1), (2, edges), generator=torch.Generator().manual_seed(1)), nodes
+    )
+
+
+def check_forms(package, plan, edges, dtype=torch.float64, forms=FORMS):
+    """Every form is an operator of its own here, with operands that depend on nothing else."""
+    rows = {"filter": edges.num_edges, "input": edges.num_nodes}
+    rows |= {"weight": edges.weight_rows, "grad": edges.num_nodes}
+    operands = {
+        slot + tail: random(rows[slot], width, dtype=dtype)
+        for slot, width in zip(SLOTS, plan, strict=False)
+        for tail in ("", TANGENT)
+    }
+    for form in forms:
+        taken = {name: operands[name] for name in form.operands}
+        assert_same(*both(lambda: run_form(form, package._package.fingerprint, plan, taken, edges)))  # noqa: B023
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_form_of_a_convolution(tfn_l1, name):
+    plan = tfn_l1.Convolution(*CASES[name])._numbers
+    check_forms(tfn_l1, plan, random_graph(3, 5).edges)
+
+
+def test_in_float32(tfn_l1):
+    plan = tfn_l1.Convolution(*CASES["every path"])._numbers
+    check_forms(tfn_l1, plan, random_graph(3, 7).edges, torch.float32)
+
+
+@pytest.mark.parametrize(("nodes", "edges"), [(0, 0), (2, 0), (1, 1)])
+def test_graphs_with_little_in_them(tfn_l1, nodes, edges):
+    plan = tfn_l1.Convolution(*CASES["every path"])._numbers
+    check_forms(tfn_l1, plan, random_graph(nodes, edges).edges)
+
+
+def test_nodes_of_several_pieces(tfn_l1):
+    """Sums of many edges come in parts, which spare rows hold until they are added up."""
+    plan = tfn_l1.Convolution("2x0e", "0e+1e", "0e+1e")._numbers
+    index = torch.tensor([[0, 1, 2, 3] * 20, [1] * 70 + [3] * 10])
+    edges = Graph(index, 5).edges
+    assert pieces_of(edges.by_target.row_pointers, 80).spares
+    check_forms(tfn_l1, plan, edges)
+
+
+def test_edges_that_share_weights(tfn_l1):
+    plan = tfn_l1.Convolution(*CASES["every path"])._numbers
+    rows = torch.tensor([0, 2, 2, 0, 0, 2])
+    order = EdgeOrder(rows, rows.argsort(stable=True), torch.tensor([0, 3, 3, 6]))
+    check_forms(tfn_l1, plan, random_graph(3, 6).edges.shared_by(order))
+
+
+def test_paths_that_do_not_fit_one_pass(tfn_l1):
+    """The same path twice, and two filters of one degree: later passes add to what earlier ones left."""
+    widths = Widths(filter=7, input=6, weight=8, grad=24)
+    paths = [  # degrees, channels, then where filter, input, weight and grad begin, and the grad's step
+        PackedPath(1, 1, 1, 2, 1, 0, 0, 0, 8),
+        PackedPath(1, 1, 1, 2, 1, 0, 2, 2, 8),
+        PackedPath(1, 1, 1, 2, 4, 0, 4, 4, 8),
+        PackedPath(0, 1, 1, 2, 0, 0, 6, 6, 8),
+    ]
+    check_forms(tfn_l1, encode(widths, paths), random_graph(3, 6).edges)
+
+
+def test_derivatives_to_the_third_order(tfn_l1):
+    convolution = tfn_l1.Convolution("2x0e+1x1e", "0e+1e", "0e+1e")
+    index = random_graph(3, 4)
+    leaves = [random(4, 4), random(4, convolution.weight_numel), random(3, 2, 1), random(3, 1, 3)]
+    leaves = [leaf.requires_grad_() for leaf in leaves]
+
+    def derivatives():
+        features = dict(zip(("0e", "1e"), leaves[2:], strict=True))
+        found = list(convolution(index, leaves[0], features, leaves[1]).values())
+        orders = [found]
+        for power in (2, 3, 2):
+            loss = sum((each**power).sum() for each in orders[-1])
+            orders.append(list(torch.autograd.grad(loss, leaves, create_graph=True)))
+        return [each.detach() for order in orders for each in order]
+
+    assert_same(*both(derivatives), factor=100)  # errors of the lower orders, raised to powers
+
+
+def test_the_same_bits_whatever_the_order_of_edges(tfn_l1):
+    plan = tfn_l1.Convolution(*CASES["every path"])._numbers
+    index = torch.tensor([[0, 1, 2, 0, 2, 1], [1, 1, 1, 2, 2, 0]])
+    shuffled = torch.tensor([3, 0, 5, 1, 4, 2])
+    operands = {"filter": random(6, 4), "input": random(3, plan[1]), "weight": random(6, plan[2])}
+
+    def output(order):
+        taken = {name: each if name == "input" else each[order] for name, each in operands.items()}
+        with running_on(cuda):
+            return run_form(
+                FORM["output"], tfn_l1._package.fingerprint, plan, taken, Graph(index[:, order], 3).edges
+            )[0]
+
+    assert torch.equal(output(torch.arange(6)), output(shuffled))
+
+
+# ── edge by edge, and point by point ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("path", enumerate_paths(1))
+@pytest.mark.parametrize("channels", [3, 33])
+def test_every_role_of_a_path(tfn_l1, path, role, channels):
+    edges = 5
+    operands = {
+        "filter": random(edges, 2 * path.l_filter + 1),
+        "input": random(edges, 2 * path.l_input + 1, channels).transpose(1, 2),
+        "weight": random(edges, channels),
+        "grad": random(edges, 2 * path.l_output + 1, channels).transpose(1, 2),
+    }
+    taken = [operands[slot] for slot in role.operands]
+    one, other = both(lambda: operators.path_role(role, tfn_l1._package.fingerprint, path, taken))
+    assert_same([one], [other])
+
+
+def test_a_product_without_weights(tfn_l1):
+    x, y = random(3, 3, 2).transpose(1, 2), random(3, 3)
+    one, other = both(lambda: tfn_l1.tensor_product((1, 1, 0), y, x))
+    assert_same([one], [other])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_spherical_harmonics_and_their_derivatives(tfn_l1, dtype):
+    points = torch.cat([random(4, 3, dtype=dtype), torch.zeros(1, 3, dtype=dtype)]).requires_grad_()
+
+    def derivatives():
+        value = tfn_l1.spherical_harmonics(points)
+        (first,) = torch.autograd.grad((value**2 * value).sum(), points, create_graph=True)
+        (second,) = torch.autograd.grad((first**2).sum(), points)
+        return [value.detach(), first.detach(), second]
+
+    assert_same(*both(derivatives), factor=20)
+
+
+def test_rows_are_turned(tfn_l1):
+    values = random(4, 2 * 3 + 5 * 1)
+    one, other = both(lambda: torch.ops.tfngen.turn_rows(values, [2, 3, 5, 1]))
+    assert torch.equal(one, other)
+
+
+def test_products_of_rows_are_refused(tfn_l1):
+    with pytest.raises(ValueError, match="cpu alone"):
+        cuda.row_product()
+
+
+# ── sums over a warp ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_folding_by_shuffles():
+    """What GPUs do with shuffles, where lanes exchange values through shared memory instead."""
+    kind = scalar(np.float64)
+
+    def exchange(value, distance):
+        values, lane = seam.cuda.shared.array(32, kind), seam.cuda.threadIdx.x
+        values[lane] = value
+        seam.cuda.syncthreads()
+        other = values[lane ^ distance]
+        seam.cuda.syncthreads()
+        return other
+
+    fold_all = folding(exchange)
+
+    def kernel(values, totals):
+        lane = seam.cuda.threadIdx.x
+        total = fold_all(*values[16 * lane : 16 * lane + 16])
+        place = fold_place(lane)
+        if place < 16:
+            totals[place] = total
+
+    values, totals = np.random.default_rng(0).integers(0, 1000, (32, 16)).astype(np.float64), np.zeros(16)
+    seam.simulate(kernel, (1, 1), 32, 0, [values.ravel(), totals])
+    assert np.array_equal(totals, values.sum(0))

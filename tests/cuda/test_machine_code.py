@@ -1,0 +1,99 @@
+"""What can be read off compiled kernels without a GPU: precision, registers, spills, shared memory."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from itertools import product
+
+import pytest
+
+import tfngen
+from tfngen.gpu import CAPABILITIES, MOST_THREADS
+from tfngen.irreps import enumerate_paths
+from tfngen.naming import path_module
+from tfngen.runtime.cuda.compiled import compiled
+from tfngen.runtime.cuda.convolve import SHARED_BYTES
+from tfngen.runtime.cuda.kernel import Kernel
+
+REGISTERS = 65536
+"""Of a multiprocessor, in every GPU since 2014."""
+BLOCK_SHARED = 48 * 1024
+"""Bytes of shared memory that a block may have without asking."""
+GROUPS = [f"input_{l}" for l in range(4)]
+OTHERS = ["harmonics", *map(path_module, enumerate_paths(3))]
+
+
+@pytest.fixture(scope="module")
+def package():
+    return tfngen.load(3, targets=("cuda",))
+
+
+def kernels(package, module, dtype="float32"):
+    found = vars(import_module(f"{package.__name__}.cuda.{dtype}.{module}"))
+    return {name: each for name, each in found.items() if isinstance(each, Kernel)}
+
+
+UNWANTED = ("call", "div.s", "div.u", "rem", "ld.local", "st.local", "atom")
+
+
+@pytest.mark.parametrize("module", [*GROUPS, *OTHERS])
+def test_machine_code(package, module):
+    """No spills, no double precision, no calls: one test a module, since compiling is what takes long."""
+    found = kernels(package, module)
+    assert len(found) == (8 if module in GROUPS else 3 if module == "harmonics" else 4)
+    for (name, kernel), capability in product(found.items(), CAPABILITIES):
+        resources, where = compiled(kernel, capability).resources, (name, capability)
+        assert resources.spilled == resources.stack == 0, where
+        assert resources.registers * MOST_THREADS * 2 <= REGISTERS, where
+        dynamic = SHARED_BYTES if module in GROUPS else 0
+        assert resources.shared + dynamic <= BLOCK_SHARED, where
+        assert not any("f64" in kind for kind in resources.instructions), where
+        assert any(kind.startswith(("fma.rn.f32", "mul.f32")) for kind in resources.instructions), where
+        assert not any(kind.startswith(UNWANTED) for kind in resources.instructions), where
+
+
+@pytest.mark.parametrize("module", ["input_0", "harmonics", "path_1_1_1"])
+def test_float64_kernels_do_not_compute_in_single(package, module):
+    for kernel in kernels(package, module, "float64").values():
+        mix = compiled(kernel, (9, 0)).resources.instructions
+        assert not any("f32" in kind for kind in mix), mix
+        assert any("f64" in kind for kind in mix)
+
+
+def test_lanes_read_couplings_four_at_a_time(package):
+    mix = compiled(kernels(package, "input_1")["output"], (9, 0)).resources.instructions
+    assert 4 * mix["ld.shared.v4.f32"] > 2 * mix.get("ld.shared.v2.f32", 0) + mix.get("ld.shared.f32", 0)
+
+
+def test_code_comes_from_the_cache(package, monkeypatch):
+    from tfngen.runtime.cuda import compiled as module
+
+    kernel = kernels(package, "harmonics")["harmonics"]
+    made = compiled(kernel, (9, 0))
+
+    def fail(*_):
+        raise AssertionError("it was compiled again")
+
+    monkeypatch.setattr(module, "assemble", fail)
+    assert compiled(kernel, (9, 0)) == made
+
+
+def test_a_damaged_file_is_made_again(package, tmp_path, monkeypatch):
+    from tfngen.runtime.cuda import compiled as module
+
+    kernel = kernels(package, "harmonics")["harmonics"]
+    file = tmp_path / "kernel.cubin"
+    monkeypatch.setattr(module, "_files", lambda *_: iter([file]))
+    made = compiled(kernel, (9, 0))
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-1], b"{}\n", whole.replace(b"entry", b"exit", 1)):
+        file.write_bytes(damaged)
+        again = compiled(kernel, (9, 0))
+        assert again.resources == made.resources
+        assert compiled(kernel, (9, 0)) == again  # what it has put in the damaged file's place
+
+
+@pytest.mark.parametrize("capability", [(5, 0), (7, 0)])
+def test_gpus_too_old_are_refused(package, capability):
+    with pytest.raises(ValueError, match=r"capability: got [57]\.0; CUDA 13 compiles for GPUs of 7\.5"):
+        compiled(kernels(package, "harmonics")["harmonics"], capability)
