@@ -48,7 +48,7 @@ $(VENV)-%/.installed: pyproject.toml
 	@touch $@
 
 reference: $(VENV)/.installed
-	$(BIN)/tfngen build --lmax 1 --target cpu
+	$(BIN)/tfngen build --lmax 1 --target all
 
 clean:
 	rm -rf $(VENV) $(MODELS:%=$(VENV)-%) .pytest_cache .mypy_cache .ruff_cache .hypothesis runs dist

@@ -104,7 +104,7 @@ def test_build_options_reach_the_package(run, tmp_path):
     spec = json.loads((tmp_path / "generated/mine/manifest.json").read_text())["spec"]
     assert spec == {
         "lmax": 0,
-        "targets": ["cpu"],
+        "targets": ["cpu", "cuda"],
         "dtypes": ["float64"],
         "normalization": "norm",
         "name": "mine",

@@ -11,7 +11,8 @@ from tfngen.spec import DTYPES, NORMALIZATIONS, STRATEGIES, TARGETS, BuildSpec
 
 def test_the_defaults():
     spec = BuildSpec(3)
-    assert spec.targets == TARGETS
+    assert TARGETS == ("cpu", "cuda")
+    assert spec.targets == ("cpu",)  # kernels for GPUs are asked for
     assert spec.dtypes == DTYPES == ("float32", "float64")
     assert (spec.normalization, spec.name, spec.strategy, spec.channels) == (
         "component",

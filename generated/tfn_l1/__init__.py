@@ -8,7 +8,8 @@
     out = conv(graph, y, features, weights)
 
 Spherical harmonics: component normalisation, y the polar axis, m = −l … l. Everything is
-differentiable to every order; kernels (cpu; float32, float64) compile at their first call and are cached.
+differentiable to every order. Kernels (cpu, cuda; float32, float64) compile at their first call and
+are cached.
 
 The 5 paths (l_F, l_I, l_O) with the nonzeros of C, and for each kernel how it is computed and its
 floating-point operations per edge at 32 channels:
@@ -54,8 +55,8 @@ _package = Package(
     normalization=NORMALIZATION,
     paths=PATHS,
     dtypes=("float32", "float64"),
-    targets=("cpu",),
-    fingerprint="tfn_l1-9a80fc1e4e6b",
+    targets=("cpu", "cuda"),
+    fingerprint="tfn_l1-fac4c8cf1155",
     interface=5,
 )
 

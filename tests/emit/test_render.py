@@ -6,9 +6,9 @@ import jinja2
 import pytest
 
 from tfngen.build import derive, make_plan
-from tfngen.emit import row_sources, sources
+from tfngen.emit import cuda_sources, row_sources, sources
 from tfngen.emit.render import render, template_folder, variables
-from tfngen.spec import BuildSpec
+from tfngen.spec import TARGETS, BuildSpec
 
 TEMPLATES = sorted(
     path.relative_to(template_folder()).as_posix() for path in template_folder().rglob("*.jinja")
@@ -19,7 +19,9 @@ SPECIALISED = {"a": {"irreps_in": "4x0e+4x1e", "irreps_filter": "0e+1e", "irreps
 
 
 @pytest.fixture(
-    scope="module", params=[BuildSpec(1), BuildSpec(convolutions=SPECIALISED)], ids=["all", "some"]
+    scope="module",
+    params=[BuildSpec(1, targets=TARGETS), BuildSpec(convolutions=SPECIALISED, targets=TARGETS)],
+    ids=["all", "some"],
 )
 def given(request) -> dict[str, dict]:
     """What a build hands to each template, the last time it does."""
@@ -32,6 +34,7 @@ def given(request) -> dict[str, dict]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "render", spy)
         patch.setattr(row_sources, "render", spy)
+        patch.setattr(cuda_sources, "render", spy)
         sources.package_sources(make_plan(request.param, derive(request.param)))
     return handed
 

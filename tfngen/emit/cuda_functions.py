@@ -100,7 +100,10 @@ def _body(
             parentheses = len(names) == 1
             lines.append(with_all("", names, f" = {operand.array}", INDENT, parentheses))
     lines += interleaved(statements, (), [kept], [], printer, INDENT, _load_coupling, _no_store)
-    lines += _returning(kernel.outputs)
+    if kernel.outputs[-1].name == "d_weight" and len(kernel.outputs) == 1:
+        lines[-1] = lines[-1].replace("d_weight =", "return", 1)
+    else:
+        lines += _returning(kernel.outputs)
     return indented(lines, INDENT)
 
 

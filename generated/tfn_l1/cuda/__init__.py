@@ -1,0 +1,1 @@
+"""Kernels for the CUDA, one module a path; compiled when first called."""

@@ -1,0 +1,1 @@
+"""float32 kernels for the CUDA, one module a path; compiled when first called."""
