@@ -11,8 +11,8 @@ import tfngen
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
 from tfngen.irreps import enumerate_paths
 from tfngen.naming import path_module
+from tfngen.runtime.cuda.block import SHARED_BYTES
 from tfngen.runtime.cuda.compiled import compiled
-from tfngen.runtime.cuda.convolve import SHARED_BYTES
 from tfngen.runtime.cuda.kernel import Kernel
 
 REGISTERS = 65536

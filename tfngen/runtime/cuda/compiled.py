@@ -6,7 +6,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
+from tfngen.files import write_bytes
 from tfngen.gpu import OLDEST, Capability, check_capability
 from tfngen.runtime.cuda.kernel import Kernel
 
@@ -163,7 +163,7 @@ def _read(file: Path) -> Compiled | None:
 
 
 def _write(file: Path, made: Compiled) -> bool:
-    """Whether it could be written, beside its place and then into it."""
+    """Whether it could be written."""
     record = {
         "entry": made.entry,
         "sha256": sha256(made.image).hexdigest(),
@@ -171,9 +171,7 @@ def _write(file: Path, made: Compiled) -> bool:
     }
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as beside:
-            beside.write(json.dumps(record).encode() + b"\n" + made.image)
-        os.replace(beside.name, file)
+        write_bytes(file, json.dumps(record).encode() + b"\n" + made.image)
     except OSError:
         return False
     return True

@@ -14,8 +14,8 @@ import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
-from tfngen.gpu import MOST_EDGES, MOST_THREADS, PARTS, WARP
 from tfngen.runtime import registry
+from tfngen.runtime.cuda.block import Block, block_for
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
 from tfngen.runtime.cuda.run import run
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from tfngen.runtime.cuda.kernel import Kernel
     from tfngen.runtime.plan import Edges, PackedPath
-
-SHARED_BYTES = 40 * 1024
-"""What the couplings of a tile's edges and their sums over channels may take of a block's shared memory."""
 
 
 def convolution(
@@ -55,10 +53,10 @@ def convolution(
         run(
             launch.kernel,
             (buffers.pieces.table.shape[0], launch.blocks),
-            launch.threads,
+            launch.block.threads,
             {**buffers.arguments, **launch.numbers, **buffers.of_launch(number, launch)},
             edges.sources.device,
-            launch.shared_bytes,
+            launch.block.shared_bytes,
         )
     buffers.finish(named, edges)
 
@@ -68,18 +66,16 @@ class _Launch(NamedTuple):
 
     Attributes:
         kernel: of all paths of one input degree.
-        threads: of a block.
+        block: its threads, and how many edges they take at a time.
         blocks: for all channels of a piece.
         numbers: its arguments that do not change from call to call, −1 for what it has not.
-        shared_bytes: beside what the kernel has by itself.
         adding: whether an earlier pass has been through the same input irrep.
     """
 
-    kernel: object
-    threads: int
+    kernel: Kernel
+    block: Block
     blocks: int
     numbers: dict[str, int]
-    shared_bytes: int
     adding: bool
 
 
@@ -194,16 +190,11 @@ def _go_together(path: PackedPath, other: PackedPath) -> bool:
 def _launch(
     form: Form, module: ModuleType, paths: list[PackedPath], dtype: torch.dtype, slot: int, adding: bool
 ) -> _Launch:
-    kernel = getattr(module, form.name)
-    channels = paths[0].channels
-    threads = min(MOST_THREADS, -(-channels // WARP) * WARP)
-    stride, totals = module.SHARED[form.name]
-    per_edge = (stride + threads // WARP * totals) * dtype.itemsize
-    bits = min(threads // PARTS, MOST_EDGES).bit_length() - 1
-    while bits and (per_edge << bits) > SHARED_BYTES:
-        bits -= 1
+    kernel, channels = getattr(module, form.name), paths[0].channels
+    block = block_for(channels, module.SHARED[form.name], dtype.itemsize)
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
-    numbers |= {"tile": 1 << bits, "tile_bits": bits, "channels": channels, "first_slot": slot}
+    numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
+    numbers |= {"channels": channels, "first_slot": slot}
     numbers["input_at"] = paths[0].input_offset
     for path in paths:
         tag = "_".join(map(str, path.degrees))
@@ -211,4 +202,4 @@ def _launch(
         numbers[f"weight_at_{tag}"] = path.weight_offset
         numbers[f"grad_at_{tag}"] = path.grad_offset
         numbers[f"grad_step_{tag}"] = path.grad_step
-    return _Launch(kernel, threads, -(-channels // threads), numbers, per_edge << bits, adding)
+    return _Launch(kernel, block, -(-channels // block.threads), numbers, adding)
