@@ -12,6 +12,7 @@ import typer
 import tfngen
 from tfngen import console
 from tfngen.cli_bench import Package, bench
+from tfngen.cli_report import report
 
 app = typer.Typer(
     name="tfngen",
@@ -28,6 +29,7 @@ app.add_typer(coefficients, name="coefficients")
 app.add_typer(run, name="run")
 app.add_typer(plot, name="plot")
 app.add_typer(bench, name="bench")
+app.command()(report)
 
 
 class Normalization(str, Enum):

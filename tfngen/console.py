@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -73,6 +73,16 @@ def print_build(report: BuildReport) -> None:
     )
     stages = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in report.seconds.items())
     table.add_row("seconds", f"{sum(report.seconds.values()):.2f} ({stages})")
+    out.print(table)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns of text, the first from the left, numbers from the right."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for at, name in enumerate(head):
+        table.add_column(name, justify="right" if at else "left", no_wrap=not at)
+    for row in rows:
+        table.add_row(*row)
     out.print(table)
 
 

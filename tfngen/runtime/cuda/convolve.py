@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -16,9 +16,10 @@ from tfngen import naming
 from tfngen.forms import FORM, Form
 from tfngen.runtime import registry
 from tfngen.runtime.cuda.block import Block, block_for
+from tfngen.runtime.cuda.kernel import Call
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
-from tfngen.runtime.cuda.run import run
+from tfngen.runtime.cuda.run import place, run
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tfngen.runtime.cuda.kernel import Kernel
-    from tfngen.runtime.plan import Edges, PackedPath
+    from tfngen.runtime.plan import Edges, PackedPath, Widths
 
 
 def convolution(
@@ -43,21 +43,16 @@ def convolution(
     Operands and results are rows as in `tfngen.runtime.cpu.convolve`.
     """
     named = {**operands, **results}
-    launches = _launches(package, form.name, plan, next(iter(named.values())).dtype)
-    if not edges.num_edges or not launches:
+    passes = _passes(package, form.name, plan, next(iter(named.values())).dtype)
+    if not edges.num_edges or not passes.launches:
         for result in results.values():
             result.zero_()
         return
-    buffers = _Buffers(named, edges, launches, plan)
-    for number, launch in enumerate(launches):
-        run(
-            launch.kernel,
-            (buffers.pieces.table.shape[0], launch.blocks),
-            launch.block.threads,
-            {**buffers.arguments, **launch.numbers, **buffers.of_launch(number, launch)},
-            edges.sources.device,
-            launch.block.shared_bytes,
-        )
+    buffers, device = _Buffers(named, edges, passes), edges.sources.device
+    pieces = buffers.pieces.table.shape[0]
+    for launch in passes.launches:
+        block, arguments = launch.block, buffers.arguments_of(launch)
+        run(launch.call, (pieces, launch.blocks), block.threads, arguments, device, block.shared_bytes)
     buffers.finish(named, edges)
 
 
@@ -65,65 +60,76 @@ class _Launch(NamedTuple):
     """One pass over the edges.
 
     Attributes:
-        kernel: of all paths of one input degree.
+        call: the kernel of all paths of one input degree, and where these paths' parts of rows begin.
         block: its threads, and how many edges they take at a time.
         blocks: for all channels of a piece.
-        numbers: its arguments that do not change from call to call, −1 for what it has not.
+        slot: where among the derivatives by filters its own begin.
         adding: whether an earlier pass has been through the same input irrep.
     """
 
-    kernel: Kernel
+    call: Call
     block: Block
     blocks: int
-    numbers: dict[str, int]
+    slot: int
     adding: bool
+
+
+class _Passes(NamedTuple):
+    """All passes of a form.
+
+    Attributes:
+        launches: one after another.
+        widths: of rows, slot by slot.
+        slots: how many parts derivatives by filters come in.
+        fill_inputs: whether derivatives by inputs are written in all of their rows.
+    """
+
+    launches: tuple[_Launch, ...]
+    widths: Widths
+    slots: int
+    fill_inputs: bool
 
 
 class _Buffers:
     """What kernels write before it is what was asked for."""
 
-    def __init__(
-        self, named: Mapping[str, Tensor], edges: Edges, launches: tuple[_Launch, ...], plan: tuple[int, ...]
-    ) -> None:
-        some, widths = next(iter(named.values())), decode(plan)[0]
-        count = edges.num_edges
+    def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
+        some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
         self.pieces = pieces_of(edges.by_target.row_pointers, count)
         written = dict(named)
         self.filters: Tensor | None = None
         if "d_filter" in named:
-            slots = sum(launch.blocks for launch in launches)
-            self.filters = some.new_zeros(slots, count, widths.filter)
+            self.filters = some.new_zeros(passes.slots, count, widths.filter)
             written["d_filter"] = self.filters
         if "d_input" in named:
-            covered = {launch.numbers["input_at"] for launch in launches}
-            make = some.new_empty if _covers(plan, covered) else some.new_zeros
+            make = some.new_empty if passes.fill_inputs else some.new_zeros
             written["d_input"] = make(count, widths.input)
         if "d_weight" in named and edges.by_weight is not None:
             written["d_weight"] = some.new_empty(count, widths.weight)
         self.written = written
-        sums = next((name for name in ("output", "d_grad") if name in named), None)
-        self.spares = None if sums is None else some.new_empty(self.pieces.spares, widths.grad)
-        self.arguments: dict[str, Tensor | int] = {
-            "pieces": self.pieces.table,
-            "order": edges.by_target.order,
-            "sources": edges.sources,
-            "weight_index": edges.sources if edges.weight_index is None else edges.weight_index,
-            "weights_shared": int(edges.weight_index is not None),
+        self.spares: Tensor | None = None
+        if self.pieces.spares and ("output" in named or "d_grad" in named):
+            self.spares = some.new_empty(self.pieces.spares, widths.grad)
+        shared = edges.weight_index
+        self.arguments: dict[str, Any] = {
+            "pieces": place(self.pieces.table),
+            "order": place(edges.by_target.order),
+            "sources": place(edges.sources),
+            "weight_index": place(edges.sources if shared is None else shared),
+            "weights_shared": int(shared is not None),
             "d_filter_tile": count * widths.filter,
-            "channels": 0,
+            "spares": place(self.pieces.table if self.spares is None else self.spares),
         }
-        if self.spares is not None:
-            self.arguments["spares"] = self.spares
         for name, tensor in written.items():
-            self.arguments[f"{name}s"] = tensor
+            self.arguments[f"{name}s"] = place(tensor)
             self.arguments[f"{name}_row"] = tensor.stride(-2)
 
-    def of_launch(self, number: int, launch: _Launch) -> dict[str, Tensor | int]:
-        """The arguments of one pass alone."""
-        arguments: dict[str, Tensor | int] = {"adding": int(launch.adding)}
+    def arguments_of(self, launch: _Launch) -> dict[str, Any]:
+        """What a pass is called with."""
+        self.arguments["adding"] = int(launch.adding)
         if self.filters is not None:
-            arguments["d_filters"] = self.filters[launch.numbers["first_slot"] :]
-        return arguments
+            self.arguments["d_filters"] = place(self.filters[launch.slot])
+        return self.arguments
 
     def finish(self, named: Mapping[str, Tensor], edges: Edges) -> None:
         """Sum what was written piece by piece, edge by edge, or pass by pass."""
@@ -138,31 +144,23 @@ class _Buffers:
             sum_rows(self.written["d_weight"], *edges.by_weight, named["d_weight"])
 
 
-def _covers(plan: tuple[int, ...], starts: set[int]) -> bool:
-    """Whether the passes that begin at `starts` write all of an input's row."""
-    widths, paths = decode(plan)
-    lengths = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
-    return sum(lengths[start] for start in starts) == widths.input
-
-
 @lru_cache(maxsize=256)
-def _launches(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype) -> tuple[_Launch, ...]:
+def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype) -> _Passes:
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
-    form, (_, paths) = FORM[form_name], decode(plan)
+    form, (widths, paths) = FORM[form_name], decode(plan)
     home = registry.kernels(package, "cuda", dtype, naming.GROUPS_MODULE).GROUP
     launches: list[_Launch] = []
-    seen: set[int] = set()
-    slot = 0
-    for module_name, together in _passes(paths, home):
-        module = registry.kernels(package, "cuda", dtype, module_name)
-        launch = _launch(form, module, together, dtype, slot, adding=together[0].input_offset in seen)
-        seen.add(together[0].input_offset)
-        slot += launch.blocks
-        launches.append(launch)
-    return tuple(launches)
+    lengths: dict[int, int] = {}
+    slots = 0
+    for module_name, together in _going_together(paths, home):
+        module, start = registry.kernels(package, "cuda", dtype, module_name), together[0].input_offset
+        launches.append(_launch(form, module, together, dtype, slots, adding=start in lengths))
+        lengths[start] = together[0].channels * (2 * together[0].l_input + 1)
+        slots += launches[-1].blocks
+    return _Passes(tuple(launches), widths, slots, sum(lengths.values()) == widths.input)
 
 
-def _passes(
+def _going_together(
     paths: tuple[PackedPath, ...], home: Mapping[tuple[int, int, int], str]
 ) -> Iterator[tuple[str, list[PackedPath]]]:
     """The paths that go through the edges together, and the module that has their kernels.
@@ -194,12 +192,12 @@ def _launch(
     block = block_for(channels, module.SHARED[form.name], dtype.itemsize)
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
-    numbers |= {"channels": channels, "first_slot": slot}
-    numbers["input_at"] = paths[0].input_offset
+    numbers |= {"channels": channels, "input_at": paths[0].input_offset}
     for path in paths:
         tag = "_".join(map(str, path.degrees))
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
         numbers[f"weight_at_{tag}"] = path.weight_offset
         numbers[f"grad_at_{tag}"] = path.grad_offset
         numbers[f"grad_step_{tag}"] = path.grad_step
-    return _Launch(kernel, block, -(-channels // block.threads), numbers, adding)
+    blocks = -(-channels // block.threads)
+    return _Launch(Call(kernel, numbers), block, blocks, slot, adding)

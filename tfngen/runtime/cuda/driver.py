@@ -16,60 +16,79 @@ from typing import Any
 import torch
 
 from tfngen.runtime.cuda.compiled import compiled
-from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.cuda.kernel import Call, Kernel
 
 NEEDED_DRIVER = 13000
 """The oldest driver, as it counts itself, that loads what CUDA 13 compiles."""
 _END, _BUFFER, _SIZE = 0, 1, 2
 _loading = Lock()
-_functions: dict[tuple[int, int], ctypes.c_void_p] = {}
+
+
+class _Extra(ctypes.Structure):
+    """How a launch is told where all arguments are, packed side by side, and how long they are."""
+
+    _fields_ = (
+        ("buffer_follows", ctypes.c_void_p),
+        ("buffer", ctypes.c_char_p),
+        ("size_follows", ctypes.c_void_p),
+        ("size", ctypes.POINTER(ctypes.c_size_t)),
+        ("end", ctypes.c_void_p),
+    )
 
 
 def launch(
-    kernel: Kernel,
+    call: Call,
     grid: tuple[int, int],
     threads: int,
     shared_bytes: int,
     arguments: Sequence[int],
     device: torch.device,
 ) -> None:
-    """Launch `kernel` on torch's current stream of `device`.
+    """Launch a kernel on torch's current stream of `device`.
 
     Args:
-        kernel: what to run.
+        call: what to run.
         grid: blocks along x and y.
         threads: of a block.
         shared_bytes: what a block has beside its static shared memory.
-        arguments: addresses and numbers, in the kernel's order.
+        arguments: addresses and numbers for the call's names.
         device: where the addresses are.
 
     Raises:
         RuntimeError: the driver refuses; it names what it was asked for.
     """
-    index = torch.cuda.current_device() if device.index is None else device.index
-    with torch.cuda.device(index):
-        function = _functions.get((id(kernel), index)) or _load(kernel, index)
-        packed = kernel.layout.pack(*arguments)
-        size = ctypes.c_size_t(len(packed))
-        extra = (ctypes.c_void_p * 5)(
-            _BUFFER, ctypes.cast(packed, ctypes.c_void_p), _SIZE, ctypes.addressof(size), _END
-        )
-        stream = ctypes.c_void_p(torch.cuda.current_stream(index).cuda_stream)
-        status = _driver().cuLaunchKernel(
-            function, *grid, 1, threads, 1, 1, shared_bytes, stream, None, extra
-        )
+    current = torch.cuda.current_device()
+    if device.index is None or device.index == current:
+        status = _launch(call, current, grid, threads, shared_bytes, arguments)
+    else:
+        with torch.cuda.device(device):
+            status = _launch(call, device.index, grid, threads, shared_bytes, arguments)
     if status:
         raise RuntimeError(
-            f"{kernel!r}: the driver would not launch {grid} blocks of {threads} threads with "
-            f"{shared_bytes} bytes of shared memory on cuda:{index}: {_message(status)}"
+            f"{call.kernel!r}: the driver would not launch {grid} blocks of {threads} threads with "
+            f"{shared_bytes} bytes of shared memory on {device}: {_message(status)}"
         )
+
+
+def _launch(
+    call: Call, index: int, grid: tuple[int, int], threads: int, shared_bytes: int, arguments: Sequence[int]
+) -> int:
+    """Launch on the current device, which is `index`; what the driver says to it."""
+    function = call.kernel.loaded.get(index) or _load(call.kernel, index)
+    size = ctypes.c_size_t(call.size)
+    extra = _Extra(_BUFFER, call.packed(arguments), _SIZE, ctypes.pointer(size), _END)
+    stream = ctypes.c_void_p(torch._C._cuda_getCurrentRawStream(index))
+    status: int = _driver().cuLaunchKernel(
+        function, *grid, 1, threads, 1, 1, shared_bytes, stream, None, ctypes.byref(extra)
+    )
+    return status
 
 
 def _load(kernel: Kernel, index: int) -> ctypes.c_void_p:
     """The kernel's function on a device, compiled and loaded by whoever comes first."""
     with _loading:
-        if (id(kernel), index) in _functions:
-            return _functions[id(kernel), index]
+        if index in kernel.loaded:
+            return kernel.loaded[index]
         capability = torch.cuda.get_device_capability(index)
         made = compiled(kernel, capability)
         torch.cuda.current_blas_handle()  # makes torch's context this thread's current one
@@ -79,7 +98,7 @@ def _load(kernel: Kernel, index: int) -> ctypes.c_void_p:
             _driver().cuModuleGetFunction(ctypes.byref(function), module, made.entry.encode()),
             f"{kernel!r} is not in its module",
         )
-        _functions[id(kernel), index] = function
+        kernel.loaded[index] = function
         return function
 
 

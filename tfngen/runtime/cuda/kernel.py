@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Kernel:
 
     def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
+        self.loaded: dict[int, Any] = {}  # by device, what the driver calls it
         update_wrapper(self, function)
 
     @cached_property
@@ -54,9 +56,9 @@ class Kernel:
         }
 
     @cached_property
-    def layout(self) -> struct.Struct:
-        """How its arguments are packed for a launch: in order, each aligned to its size."""
-        return struct.Struct("@" + "".join(each.code for each in self.arguments.values()))
+    def call(self) -> Call:
+        """A call of which nothing is known ahead."""
+        return Call(self)
 
     @cached_property
     def types(self) -> Sequence[Any]:
@@ -70,6 +72,48 @@ class Kernel:
 
     def __repr__(self) -> str:
         return f"<kernel {self.__module__}.{self.__qualname__}>"
+
+
+class Call:
+    """A kernel and what is the same in all calls of one sort, packed ahead.
+
+    Attributes:
+        kernel: what is called.
+        numbers: its last arguments, as many of them as are known.
+        names: the others.
+        values_of: their values, of a mapping that has them.
+        size: the bytes of all arguments.
+    """
+
+    def __init__(self, kernel: Kernel, numbers: Mapping[str, int] | None = None) -> None:
+        known = numbers or {}
+        names = list(kernel.arguments)
+        while names and names[-1] in known:
+            names.pop()
+        last = list(kernel.arguments)[len(names) :]
+        self.kernel, self.names = kernel, tuple(names)
+        self.numbers = {name: known[name] for name in last}
+        self.values_of = _values_of(names)
+        self._head = self._layout(names)
+        self._tail = self._layout(last).pack(*self.numbers.values())
+        self.size = self._head.size + len(self._tail)
+
+    def packed(self, values: Sequence[int]) -> bytes:
+        """All arguments as a launch takes them: in order, each aligned to its size.
+
+        Args:
+            values: addresses and numbers for `names`.
+        """
+        return self._head.pack(*values) + self._tail
+
+    def _layout(self, names: Sequence[str]) -> struct.Struct:
+        return struct.Struct("@" + "".join(self.kernel.arguments[name].code for name in names))
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda values: [values[name] for name in names]
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

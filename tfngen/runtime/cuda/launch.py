@@ -15,7 +15,7 @@ from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cuda.convolve import convolution
 from tfngen.runtime.cuda.rows import sum_rows
-from tfngen.runtime.cuda.run import run
+from tfngen.runtime.cuda.run import place, run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,10 +51,10 @@ def path(
     channels = next(t.shape[1] for t in (operands.get("input"), operands.get("grad")) if t is not None)
     if "weight" in operands and operands["weight"] is None:
         operands["weight"] = result.new_ones(channels).expand(edges, channels)
-    values: dict[str, Tensor | int] = {"edges": edges, "channels": channels}
+    values: dict[str, Any] = {"edges": edges, "channels": channels}
     for name, tensor in (*operands.items(), ("result", result)):
         assert tensor is not None
-        values |= {f"{name}s": tensor, f"{name}_row": tensor.stride(0)}
+        values |= {f"{name}s": place(tensor), f"{name}_row": tensor.stride(0)}
         if tensor.dim() == 3:
             values[f"{name}_step"] = tensor.stride(2)
     module = registry.kernels(package, "cuda", result.dtype, naming.path_module(Path(*degrees)))
@@ -66,7 +66,7 @@ def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
     """Run the harmonics' kernel of `order`; `tensors` are its operands and results, rows contiguous."""
     module = registry.kernels(package, "cuda", tensors[0].dtype, naming.HARMONICS_MODULE)
     kernel, points = getattr(module, HARMONICS[order]), tensors[0].shape[0]
-    values = dict(zip(kernel.arguments, (points, *tensors), strict=True))
+    values = dict(zip(kernel.arguments, (points, *map(place, tensors)), strict=True))
     run(kernel, (-(-points // MOST_THREADS), 1), MOST_THREADS, values, tensors[0].device)
 
 

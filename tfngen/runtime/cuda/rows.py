@@ -12,7 +12,7 @@ from torch import Tensor
 from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
 from tfngen.runtime.cuda.operations import load_piece, row_of
 from tfngen.runtime.cuda.pieces import pieces_of
-from tfngen.runtime.cuda.run import run
+from tfngen.runtime.cuda.run import place, run
 from tfngen.runtime.cuda.seam import cuda
 
 THREADS = 128
@@ -64,12 +64,12 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
     pieces, columns = pieces_of(row_pointers, order.shape[0]), math.prod(result.shape[1:])
     spares = result.new_empty(pieces.spares, columns)
     arguments = {
-        "pieces": pieces.table,
-        "order": order,
+        "pieces": place(pieces.table),
+        "order": place(order),
         "columns": columns,
-        "values": values,
-        "results": result,
-        "spares": spares,
+        "values": place(values),
+        "results": place(result),
+        "spares": place(spares),
     }
     grid = (pieces.table.shape[0], -(-columns // THREADS))
     run(_KERNELS[values.dtype].sum_pieces, grid, THREADS, arguments, result.device)
@@ -82,5 +82,10 @@ def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
         return
     columns = math.prod(result.shape[1:])
     grid = (result.shape[0], -(-columns // THREADS))
-    arguments = {"shares": shares, "columns": columns, "spares": spares, "results": result}
+    arguments = {
+        "shares": place(shares),
+        "columns": columns,
+        "spares": place(spares),
+        "results": place(result),
+    }
     run(_KERNELS[result.dtype].sum_spares, grid, THREADS, arguments, result.device)

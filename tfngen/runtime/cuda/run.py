@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from tfngen.runtime.cuda.driver import launch
+from tfngen.runtime.cuda.kernel import Call, Kernel
 from tfngen.runtime.cuda.seam import SIMULATED
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from tfngen.runtime.cuda.kernel import Kernel
+
+def place(tensor: Tensor) -> Any:
+    """What stands for a tensor among a kernel's arguments: the address of its first element.
+
+    In the simulator it is what begins there, as a flat array.
+    """
+    return _memory(tensor) if SIMULATED else tensor.data_ptr()
 
 
 def run(
-    kernel: Kernel,
+    call: Kernel | Call,
     grid: tuple[int, int],
     threads: int,
-    values: Mapping[str, Tensor | int],
+    values: Mapping[str, Any],
     device: torch.device,
     shared_bytes: int = 0,
 ) -> None:
-    """Run `kernel` with the arguments it names, of those in `values`.
-
-    A tensor stands for the address of its first element; rows have been laid out by now.
-    """
+    """Run a kernel with the arguments it names, of those in `values`: numbers, and places of tensors."""
     if not (grid[0] and grid[1]):
         return
-    arguments = [values[name] for name in kernel.arguments]
+    if isinstance(call, Kernel):
+        call = call.call
+    arguments = call.values_of(values)
     if SIMULATED:
         from tfngen.runtime.cuda.seam import simulate
 
-        flat = [each if isinstance(each, int) else _memory(each) for each in arguments]
-        simulate(kernel.function, grid, threads, shared_bytes, flat)
-        return
-    from tfngen.runtime.cuda.driver import launch
-
-    numbers = [each if isinstance(each, int) else each.data_ptr() for each in arguments]
-    launch(kernel, grid, threads, shared_bytes, numbers, device)
+        everything = [*arguments, *call.numbers.values()]
+        simulate(call.kernel.function, grid, threads, shared_bytes, everything)
+    else:
+        launch(call, grid, threads, shared_bytes, arguments, device)
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

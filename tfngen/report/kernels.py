@@ -1,0 +1,221 @@
+"""Count and compile the kernels of a package: operations, bytes, registers, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path as FilePath
+from types import ModuleType
+
+import numpy as np
+
+from tfngen import naming
+from tfngen.build import derive, make_plan
+from tfngen.cache import import_package
+from tfngen.emit.package import read_manifest
+from tfngen.emit.sources import Plan
+from tfngen.forms import FORM, FORMS, Form
+from tfngen.gpu import MOST_THREADS, Capability
+from tfngen.ir.plan import PathPlan, PlannedKernel
+from tfngen.irreps import Path
+from tfngen.report.machines import MACHINES, Machine
+from tfngen.spec import BuildSpec
+
+INDEX = 8
+"""Bytes of an index."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelReport:
+    """One kernel.
+
+    Attributes:
+        module: where it stands.
+        name: what it is called there.
+        unit: what it does its work for, ``edge`` or ``point``.
+        paths: how many paths it is for.
+        channels: of its paths, those of the widest.
+        flops: operations for an edge (or point), all paths and channels.
+        bytes: what goes through memory for one.
+        registers: of a thread, by compute capability.
+        spilled: bytes that had no register, by compute capability.
+        warps: how many a multiprocessor of each machine holds.
+        nanoseconds: the floor for an edge on each machine.
+    """
+
+    module: str
+    name: str
+    unit: str
+    paths: int
+    channels: int
+    flops: int
+    bytes: float
+    registers: Mapping[Capability, int]
+    spilled: Mapping[Capability, int]
+    warps: Mapping[str, int]
+    nanoseconds: Mapping[str, float]
+
+    @property
+    def intensity(self) -> float:
+        """Operations per byte."""
+        return self.flops / self.bytes
+
+
+def report(
+    folder: FilePath,
+    *,
+    dtype: str = "float32",
+    channels: int | None = None,
+    neighbors: int = 30,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> list[KernelReport]:
+    """Every kernel of the package in `folder` that goes over a graph, and its spherical harmonics.
+
+    Args:
+        folder: a generated package with kernels for GPUs.
+        dtype: which of its kernels.
+        channels: of every irrep; those that the package was built for, unless given.
+        neighbors: the edges of a node, which share its row.
+        progress: told about each step.
+
+    Raises:
+        ValueError: `folder` is no package, or has no such kernels; `channels` or `neighbors` is not positive.
+    """
+    for name, value in (("channels", channels), ("neighbors", neighbors)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name}: got {value}; it must be an integer ≥ 1")
+    spec = BuildSpec.from_json(read_manifest(folder).get("spec", {}))
+    if "cuda" not in spec.targets:
+        raise ValueError(
+            f"path: {folder} was built for {', '.join(spec.targets)}; build it with --target all to report"
+        )
+    if dtype not in spec.dtypes:
+        raise ValueError(f"dtype: got {dtype!r}; {folder} was built for {', '.join(spec.dtypes)}")
+    plan = make_plan(spec, derive(spec, progress), progress)
+    home = f"{import_package(folder).__name__}.cuda.{dtype}"
+    counting = _Counting(plan, home, np.dtype(dtype).itemsize, channels, neighbors)
+    tasks = counting.tasks()
+    found = []
+    for done, task in enumerate(tasks, start=1):
+        found.append(task())
+        progress("compile", done, len(tasks))
+    return found
+
+
+class _Counting:
+    def __init__(self, plan: Plan, home: str, itemsize: int, channels: int | None, neighbors: int) -> None:
+        self.home, self.itemsize, self.neighbors = home, itemsize, neighbors
+        self.plan = plan
+        self.plans: dict[Path, PathPlan] = {each.path: each for each in plan.paths}
+        self.widths = {path: channels or width for path, width in plan.spec.widths.items()}
+
+    def tasks(self) -> list[Callable[[], KernelReport]]:
+        """What there is to be done, kernel by kernel."""
+        names = dict.fromkeys(import_module(f"{self.home}.{naming.GROUPS_MODULE}").GROUP.values())
+        modules = [(name, import_module(f"{self.home}.{name}")) for name in names]
+        graph = [
+            lambda name=name, module=module, form=form: self._over_a_graph(name, module, form)
+            for form in FORMS
+            for name, module in modules
+        ]
+        points = [lambda planned=planned: self._of_points(planned) for planned in self.plan.harmonics.kernels]
+        return [*graph, *points]
+
+    def _over_a_graph(self, name: str, module: ModuleType, form: Form) -> KernelReport:
+        from tfngen.runtime.cuda.block import block_for
+
+        paths = [Path(*each) for each in module.PATHS]
+        widest = max(self.widths[path] for path in paths)
+        planned = [(self._planned(path, form), self.widths[path]) for path in paths]
+        block = block_for(widest, module.SHARED[form.name], self.itemsize)
+        return self._report(
+            name,
+            getattr(module, form.name),
+            "edge",
+            len(paths),
+            widest,
+            sum(each.cost.flops(width) for each, width in planned),
+            self._bytes(form, paths),
+            block.threads,
+            block.shared_bytes,
+        )
+
+    def _planned(self, path: Path, form: Form) -> PlannedKernel:
+        return next(each for each in self.plans[path].graph_kernels if each.kernel.name == form.name)
+
+    def _bytes(self, form: Form, paths: Sequence[Path]) -> float:
+        """What one edge moves: its own rows, its part of its target's, and its indices.
+
+        Rows of inputs are gathered from caches, as far as they fit, and come from memory once for each node.
+        """
+        channels = max(self.widths[path] for path in paths)
+        row = {
+            "filter": sum(2 * l + 1 for l in {path.l_filter for path in paths}),
+            "input": channels * (2 * paths[0].l_input + 1),
+            "weight": sum(self.widths[path] for path in paths),
+            "grad": sum(self.widths[path] * (2 * path.l_output + 1) for path in paths),
+        }
+        elements = 0.0
+        for operand in form.operands:
+            slot = operand.removesuffix("_tangent")
+            elements += row[slot] / (self.neighbors if slot in ("input", "grad") else 1)
+        for slot in form.by:  # derivatives by inputs are written edge by edge, and read to be summed
+            elements += row[slot] * {"grad": 1 / self.neighbors, "input": 2}.get(slot, 1)
+        return elements * self.itemsize + 2 * INDEX
+
+    def _of_points(self, planned: PlannedKernel) -> KernelReport:
+        module = import_module(f"{self.home}.{naming.HARMONICS_MODULE}")
+        kernel = planned.kernel
+        values = sum(len(operand.symbols) for operand in (*kernel.inputs, *kernel.outputs))
+        flops = planned.cost.channel.flops + planned.cost.edge.flops
+        function = getattr(module, kernel.name)
+        return self._report(
+            naming.HARMONICS_MODULE, function, "point", 0, 1, flops, values * self.itemsize, MOST_THREADS, 0
+        )
+
+    def _report(
+        self,
+        module: str,
+        kernel: object,
+        unit: str,
+        paths: int,
+        channels: int,
+        flops: int,
+        moved: float,
+        threads: int,
+        shared: int,
+    ) -> KernelReport:
+        from tfngen.runtime.cuda.compiled import compiled
+
+        capabilities = sorted({machine.capability for machine in MACHINES})
+        resources = {each: compiled(kernel, each).resources for each in capabilities}
+
+        def warps(machine: Machine) -> int:
+            taken = resources[machine.capability]
+            return machine.warps(threads, taken.registers, taken.shared + shared)
+
+        return KernelReport(
+            module=module,
+            name=kernel.function.__name__,
+            unit=unit,
+            paths=paths,
+            channels=channels,
+            flops=flops,
+            bytes=moved,
+            registers={each: taken.registers for each, taken in resources.items()},
+            spilled={each: taken.spilled for each, taken in resources.items()},
+            warps={machine.name: warps(machine) for machine in MACHINES},
+            nanoseconds={
+                machine.name: 1e9 * machine.seconds(flops, moved, self.itemsize) for machine in MACHINES
+            },
+        )
+
+
+def totals(reports: Sequence[KernelReport]) -> Iterator[tuple[str, int, float, dict[str, float]]]:
+    """For each form its name, operations and bytes for an edge, and nanoseconds on each machine, in all."""
+    for name in (form.name for form in FORMS if form.name in FORM):
+        own = [each for each in reports if each.unit == "edge" and each.name == name]
+        if own:
+            times = {m.name: sum(each.nanoseconds[m.name] for each in own) for m in MACHINES}
+            yield name, sum(each.flops for each in own), sum(each.bytes for each in own), times
