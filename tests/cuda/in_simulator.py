@@ -184,6 +184,22 @@ def test_the_same_bits_whatever_the_order_of_edges(tfn_l1):
     assert torch.equal(output(torch.arange(6)), output(shuffled))
 
 
+def test_indices_out_of_range_touch_nothing_outside(tfn_l1):
+    """Graphs are checked when they are made; who makes up an operator's indices gets wrong sums, no more."""
+    plan = tfn_l1.Convolution(*CASES["one path of many"])._numbers
+    good = random_graph(3, 5).edges
+    far = 2**40
+    broken = [
+        good._replace(sources=good.sources + far),
+        good._replace(by_target=good.by_target._replace(order=good.by_target.order - far)),
+        good._replace(by_target=good.by_target._replace(row_pointers=torch.tensor([-far, 2, far, 1]))),
+    ]
+    operands = {"filter": random(5, plan[0]), "input": random(3, plan[1]), "weight": random(5, plan[2])}
+    for edges in broken:
+        with running_on(cuda):
+            run_form(FORM["output"], tfn_l1._package.fingerprint, plan, operands, edges)
+
+
 # ── edge by edge, and point by point ────────────────────────────────────────────────────────────────────
 
 

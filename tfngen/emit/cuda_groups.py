@@ -106,11 +106,11 @@ class _Layout:
 
     def _parameters(self) -> tuple[str, ...]:
         form = self.form
-        lines = [["pieces: Indices", "order: Indices"]]
+        lines = [["pieces: Indices", "order: Indices", "num_edges: Size"]]
         if "input" in self.takes:
-            lines[0].append("sources: Indices")
+            lines.append(["sources: Indices", "num_nodes: Size"])
         if "weight" in self.takes:
-            lines += [["weight_index: Indices", "weights_shared: Int"]]
+            lines += [["weight_index: Indices", "weights_shared: Int", "num_weights: Size"]]
         for name in form.operands:
             row = [f"{name}s: Floats"]
             if not name.endswith(TANGENT) or name == f"filter{TANGENT}":
@@ -166,9 +166,10 @@ class _Layout:
     def _rows(self) -> list[str]:
         lines = ["edges[slot] = edge"]
         if "input" in self.takes:
-            lines.append("neighbors[slot] = sources[edge] * input_row")
+            lines.append("neighbors[slot] = within(sources[edge], num_nodes) * input_row")
         if "weight" in self.takes:
-            lines.append("weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row")
+            lines.append("weights_at = weight_index[edge] if weights_shared else edge")
+            lines.append("weight_rows[slot] = within(weights_at, num_weights) * weight_row")
         return lines
 
     def _couplings(self) -> list[str]:

@@ -44,6 +44,7 @@ WORDS = frozenset(
         "reciprocal_norm",
         "row_of",
         "store",
+        "within",
         "write_totals",
         "zero",
     ]
@@ -134,6 +135,8 @@ def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: B
         "Floats",
         "Indices",
         "Int",
+        "Size",
+        "within",
     }
     return render(
         "cuda/group.py.jinja",

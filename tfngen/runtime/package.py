@@ -162,7 +162,11 @@ class Package:
             have = ", ".join(self.dtypes.values())
             raise ValueError(f"{name}: got dtype {tensor.dtype}; {self.home} was built for {have}")
         if tensor.device.type not in self.targets:
-            raise ValueError(f"{name}: got device {tensor.device}; {self.home} was built for {self.targets}")
+            advice = "; build it with --target all" if tensor.device.type in ("cpu", "cuda") else ""
+            built_for = " and ".join(self.targets)
+            raise ValueError(
+                f"{name}: got device {tensor.device}; {self.home} was built for {built_for}{advice}"
+            )
         if tensor.dtype != like.dtype or tensor.device != like.device:
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; x is {like.dtype} on {like.device}"

@@ -114,7 +114,10 @@ class _Buffers:
         self.arguments: dict[str, Any] = {
             "pieces": place(self.pieces.table),
             "order": place(edges.by_target.order),
+            "num_edges": count,
             "sources": place(edges.sources),
+            "num_nodes": edges.num_nodes,
+            "num_weights": edges.weight_rows,
             "weight_index": place(edges.sources if shared is None else shared),
             "weights_shared": int(shared is not None),
             "d_filter_tile": count * widths.filter,

@@ -5,7 +5,7 @@ from numba import int64 as index
 
 from tfngen.gpu import ALIGNED, MOST_EDGES, WARP
 from tfngen.runtime.cuda.kernel import Indices, Int, Size, kernel
-from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary
+from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary, within
 from tfngen.runtime.cuda.seam import cuda, device, offset, pointer
 
 _words = vocabulary(np.float64)
@@ -44,6 +44,7 @@ __all__ = [
     "reciprocal_norm",
     "row_of",
     "store",
+    "within",
     "write_totals",
     "zero",
 ]

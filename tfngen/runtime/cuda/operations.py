@@ -20,6 +20,12 @@ def fold_place(lane):
 
 
 @device
+def within(index, count):
+    """`index`, or the nearest one there is: graphs are checked when they are made, memory is safe always."""
+    return max(min(index, count - 1), 0)
+
+
+@device
 def load_piece(pieces, number):
     """Of a block's edges: their target, the first of them, the end of them, and the row of their sum."""
     at = 4 * number

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
-from tfngen.runtime.cuda.operations import load_piece, row_of
+from tfngen.runtime.cuda.operations import load_piece, row_of, within
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.run import place, run
 from tfngen.runtime.cuda.seam import cuda
@@ -22,7 +22,13 @@ def _kernels(number: type) -> SimpleNamespace:
     Floats = Argument(number, is_array=True)
 
     def sum_pieces(
-        pieces: Indices, order: Indices, columns: Size, values: Floats, results: Floats, spares: Floats
+        pieces: Indices,
+        order: Indices,
+        rows: Size,
+        columns: Size,
+        values: Floats,
+        results: Floats,
+        spares: Floats,
     ):
         column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
         node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
@@ -30,7 +36,7 @@ def _kernels(number: type) -> SimpleNamespace:
             return
         total = number(0)
         for at in range(first, last):
-            total += values[order[at] * columns + column]
+            total += values[within(order[at], rows) * columns + column]
         row_of(results, spares, row, columns)[column] = total
 
     def sum_spares(shares: Indices, columns: Size, spares: Floats, results: Floats):
@@ -66,6 +72,7 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
     arguments = {
         "pieces": place(pieces.table),
         "order": place(order),
+        "rows": values.shape[0],
         "columns": columns,
         "values": place(values),
         "results": place(result),

@@ -35,6 +35,7 @@ from tfngen.runtime.cuda.float32 import (
     put,
     row_of,
     store,
+    within,
     write_totals,
     zero,
 )
@@ -60,8 +61,9 @@ SHARED = {
 
 @kernel
 def output(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -92,11 +94,12 @@ def output(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
@@ -134,8 +137,8 @@ def output(
 
 @kernel
 def d_input(
-    pieces: Indices, order: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     weights: Floats, weight_row: Size,
     grads: Floats, grad_row: Size,
@@ -173,10 +176,11 @@ def d_input(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.d_input_couplings(
@@ -205,8 +209,9 @@ def d_input(
 
 @kernel
 def d_filter(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
     grads: Floats, grad_row: Size,
@@ -247,11 +252,12 @@ def d_filter(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
         cuda.syncthreads()
         for at in range(count):
             edge = edges[at]
@@ -290,7 +296,8 @@ def d_filter(
 
 @kernel
 def d_weight(
-    pieces: Indices, order: Indices, sources: Indices,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     grads: Floats, grad_row: Size,
@@ -328,10 +335,10 @@ def d_weight(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.d_weight_couplings(
@@ -361,8 +368,9 @@ def d_weight(
 
 @kernel
 def d_input_weight(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -403,11 +411,12 @@ def d_input_weight(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.d_input_weight_couplings(
@@ -447,8 +456,9 @@ def d_input_weight(
 
 @kernel
 def backward(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -492,11 +502,12 @@ def backward(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.backward_couplings(
@@ -554,8 +565,9 @@ def backward(
 
 @kernel
 def d_grad(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -589,11 +601,12 @@ def d_grad(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.d_grad_couplings(
@@ -645,8 +658,9 @@ def d_grad(
 
 @kernel
 def double_backward(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -693,11 +707,12 @@ def double_backward(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_0_0:
                 convolution_0_0_0.double_backward_couplings(

@@ -36,6 +36,7 @@ from tfngen.runtime.cuda.float32 import (
     put,
     row_of,
     store,
+    within,
     write_totals,
     zero,
 )
@@ -62,8 +63,9 @@ SHARED = {
 
 @kernel
 def output(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -97,11 +99,12 @@ def output(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
@@ -155,8 +158,8 @@ def output(
 
 @kernel
 def d_input(
-    pieces: Indices, order: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     weights: Floats, weight_row: Size,
     grads: Floats, grad_row: Size,
@@ -202,10 +205,11 @@ def d_input(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.d_input_couplings(
@@ -243,8 +247,9 @@ def d_input(
 
 @kernel
 def d_filter(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
     grads: Floats, grad_row: Size,
@@ -293,11 +298,12 @@ def d_filter(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
         cuda.syncthreads()
         for at in range(count):
             edge = edges[at]
@@ -341,7 +347,8 @@ def d_filter(
 
 @kernel
 def d_weight(
-    pieces: Indices, order: Indices, sources: Indices,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     grads: Floats, grad_row: Size,
@@ -387,10 +394,10 @@ def d_weight(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.d_weight_couplings(
@@ -429,8 +436,9 @@ def d_weight(
 
 @kernel
 def d_input_weight(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -479,11 +487,12 @@ def d_input_weight(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.d_input_weight_couplings(
@@ -537,8 +546,9 @@ def d_input_weight(
 
 @kernel
 def backward(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -590,11 +600,12 @@ def backward(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.backward_couplings(
@@ -666,8 +677,9 @@ def backward(
 
 @kernel
 def d_grad(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -704,11 +716,12 @@ def d_grad(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 20)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.d_grad_couplings(
@@ -781,8 +794,9 @@ def d_grad(
 
 @kernel
 def double_backward(
-    pieces: Indices, order: Indices, sources: Indices,
-    weight_index: Indices, weights_shared: Int,
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
     inputs: Floats, input_row: Size,
     weights: Floats, weight_row: Size,
@@ -837,11 +851,12 @@ def double_backward(
         cuda.syncthreads()
         slot, part = lane & (tile - 1), lane >> tile_bits
         if slot < count:
-            edge = order[begin + slot]
+            edge = within(order[begin + slot], num_edges)
             if part == 0:
                 edges[slot] = edge
-                neighbors[slot] = sources[edge] * input_row
-                weight_rows[slot] = (weight_index[edge] if weights_shared else edge) * weight_row
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 20)
             if part == 0 and has_0_1_1:
                 convolution_0_1_1.double_backward_couplings(

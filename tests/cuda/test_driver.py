@@ -1,0 +1,138 @@
+"""How kernels reach a GPU, as far as that can be seen without one: a driver that takes notes."""
+
+import ctypes
+import struct
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tfngen.runtime.cuda import driver
+from tfngen.runtime.cuda.kernel import Argument, Call, Indices, Int, Size, kernel
+
+Floats = Argument(float, is_array=True)
+
+
+@kernel
+def example(values: Floats, count: Int, rows: Indices, length: Size, step: Int, at: Int):
+    """Never run."""
+
+
+class Notes:
+    """A driver's library; `cuLaunchKernel` says `status` and remembers what it was given."""
+
+    def __init__(self, status=0, version=13000):
+        self.status, self.version = status, version
+        self.launches = []
+
+    def cuDriverGetVersion(self, version):
+        version._obj.value = self.version
+        return 0
+
+    def cuLaunchKernel(self, function, x, y, z, threads, one, another, shared, stream, arguments, extra):
+        tags = extra._obj
+        assert (tags.buffer_follows, tags.size_follows, tags.end, arguments) == (1, 2, None, None)
+        place = ctypes.addressof(tags) + driver._Extra.buffer.offset  # read as text it would end at a zero
+        packed = ctypes.string_at(ctypes.c_void_p.from_address(place).value, tags.size[0])
+        self.launches.append(((x, y, z), (threads, one, another), shared, stream.value, packed))
+        return self.status
+
+    def cuGetErrorString(self, status, text):
+        text._obj.value = b"out of something"
+        return 0
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    library = Notes()
+    monkeypatch.setattr(driver, "_driver", lambda: library)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda index: 77, raising=False)
+    monkeypatch.setitem(example.loaded, 0, ctypes.c_void_p(1))
+    return library
+
+
+def test_arguments_are_packed_as_the_driver_reads_them(notes):
+    """In order, each aligned to its size; zero bytes among them end nothing."""
+    call = Call(example, {"step": 256, "at": -1, "not one of them": 5})
+    assert call.names == ("values", "count", "rows", "length")
+    assert call.numbers == {"step": 256, "at": -1}
+    driver.launch(call, (5, 2), 64, 1024, [2**40, 7, 2**41, 2**35], torch.device("cuda", 0))
+    ((grid, block, shared, stream, packed),) = notes.launches
+    assert (grid, block, shared, stream) == ((5, 2, 1), (64, 1, 1), 1024, 77)
+    assert packed == struct.pack("<Qi4xQqii", 2**40, 7, 2**41, 2**35, 256, -1)
+    assert call.size == len(packed)
+
+
+def test_a_call_of_which_nothing_is_known_takes_everything(notes):
+    driver.launch(example.call, (1, 1), 32, 0, [1, 2, 3, 4, 5, 6], torch.device("cuda"))
+    assert notes.launches[0][-1] == struct.pack("<Qi4xQqii", 1, 2, 3, 4, 5, 6)
+
+
+def test_a_refusal_says_what_was_asked_for(notes):
+    notes.status = 2
+    message = r"would not launch \(9, 1\) blocks of 128 threads with 50000 bytes .* cuda:0: out of something"
+    with pytest.raises(RuntimeError, match=message):
+        driver.launch(example.call, (9, 1), 128, 50000, [0] * 6, torch.device("cuda", 0))
+
+
+def test_an_old_driver_is_named_with_what_to_install(monkeypatch):
+    driver._driver.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: Notes(version=12040))
+    with pytest.raises(RuntimeError, match=r"made for CUDA 12\.4; .* install driver 580 or newer"):
+        driver._driver()
+
+
+def test_a_missing_driver_is_named_with_what_to_install(monkeypatch):
+    def missing(name):
+        raise OSError("cannot open shared object file")
+
+    driver._driver.cache_clear()
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    with pytest.raises(RuntimeError, match=r"cannot be loaded \(.*\); install NVIDIA's driver"):
+        driver._driver()
+
+
+def test_a_missing_compiler_is_named_with_what_to_install():
+    script = """
+import importlib.util
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "numba_cuda" else find(name, *rest)
+from tfngen.runtime.cuda import seam
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (
+        "ImportError: kernels for a GPU are compiled by numba-cuda, which is not installed" in result.stderr
+    )
+    assert "pip install 'tfngen[cuda]'" in result.stderr
+
+
+def test_a_package_without_such_kernels_says_how_to_build_them(tfn_l1):
+    there = torch.empty(2, 3)
+    package = tfn_l1._package
+    only_gpu = type(package).__new__(type(package))
+    only_gpu.__dict__.update({**package.__dict__, "targets": ("cuda",)})
+    with pytest.raises(
+        ValueError, match=r"r: got device cpu; .* was built for cuda; build it with --target all"
+    ):
+        only_gpu.check_tensor("r", there, there)
+    with pytest.raises(ValueError, match=r"r: got device meta; .* was built for cpu$"):
+        package.check_tensor("r", there.to("meta"), there)
+
+
+def test_processors_need_nothing_of_cuda():
+    """Neither building for them nor computing on them imports numba.cuda."""
+    script = """
+import sys, tempfile, pathlib, torch, tfngen
+from tfngen.build import build
+from tfngen.cache import import_package
+from tfngen.spec import BuildSpec
+with tempfile.TemporaryDirectory() as folder:
+    build(BuildSpec(0), pathlib.Path(folder))
+    package = import_package(pathlib.Path(folder) / "tfn_l0")
+    package.spherical_harmonics(torch.ones(1, 3))
+print([name for name in ("numba_cuda", "numba.cuda", "tfngen.runtime.cuda") if name in sys.modules])
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
