@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= $(if $(shell command -v nvidia-smi),,--constraint requirements/cpu.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
-.PHONY: help demo test test-models lint reference clean
+.PHONY: help demo test test-gpu test-models lint reference clean
 
 help:
 	@echo "make demo       build the l = 3 kernels, train the Tetris model on them, draw the result"
 	@echo "make test       ruff, mypy and pytest"
+	@echo "make test-gpu   what only a GPU can show"
 	@echo "make test-models  the models whose packages want environments of their own: MACE, NequIP"
 	@echo "make lint       ruff and mypy alone"
 	@echo "make reference  rewrite the committed reference package generated/tfn_l1"
@@ -22,6 +23,9 @@ demo: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses 2
+
+test-gpu: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/gpu
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

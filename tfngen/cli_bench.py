@@ -50,8 +50,8 @@ def bench_conv(
     workload: Annotated[
         list[str] | None,
         typer.Option(
-            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, degree, size or small; "
-            "repeat for several. The first by default."
+            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, or a series: degree, "
+            "size, small, gpu; repeat for several. The first by default."
         ),
     ] = None,
     peers: Peers = None,
@@ -63,6 +63,7 @@ def bench_conv(
     patience: Patience = 600.0,
     json_file: JsonFile = None,
     picture: Picture = None,
+    device: Annotated[str, typer.Option(help="Where: cpu or cuda.")] = "cpu",
 ) -> None:
     """Time convolutions over graphs, forward, gradient and force training, beside every peer installed.
 
@@ -75,7 +76,7 @@ def bench_conv(
     with console.progress(single=True) as advance:
         found = convolution.run(
             find(workload or ["tfn-l3"]), package, _names(peers), compiled, _names(allocator),
-            Effort(rounds, seconds, patience), advance,
+            Effort(rounds, seconds, patience), advance, device,
         )  # fmt: skip
         runs = console.print_runs(found, json_file, picture)
     _finish(runs)

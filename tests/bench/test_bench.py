@@ -32,8 +32,8 @@ def test_a_ceiling_is_whatever_limits_more():
 
 def test_ceilings_come_from_the_probes_best_rounds():
     found = ceiling.ceiling({"sgemm": timing.Timing((1.0, 2.0)), "read": timing.Timing((4.0, 0.5))})
-    assert found.flops == 2 * ceiling.MATRIX**3
-    assert found.bandwidth == 2 * ceiling.READ_BYTES
+    assert found.flops == 2 * ceiling.MATRIX["cpu"] ** 3
+    assert found.bandwidth == 2 * ceiling.READ_BYTES["cpu"]
 
 
 def test_the_bytes_of_a_workload_are_counted_once(tfn_l1):

@@ -182,10 +182,10 @@ def test_the_settings_reach_the_child_and_nothing_is_inherited(monkeypatch):
 
 
 def test_peak_memory_counts_what_a_call_held():
-    from tfngen.bench.worker import peak_memory
+    from tfngen.bench.meter import meter
 
     size = 64 * 2**20
-    found = peak_memory(lambda: bytearray(b"x") * size)
+    found = meter("cpu").peak_memory(lambda: bytearray(b"x") * size)
     if found is None:
         pytest.skip("this system does not reset its high-water mark")
     # Pages are all it can be off by; other threads of this process hold a few MB at most.

@@ -9,8 +9,10 @@ import torch
 
 from tfngen.bench.timing import Timing
 
-MATRIX = 2048
-READ_BYTES = 256 * 2**20
+MATRIX = {"cpu": 2048, "cuda": 8192}
+"""Rows and columns of the product, by device."""
+READ_BYTES = {"cpu": 256 * 2**20, "cuda": 2 * 2**30}
+"""What is read, or on a GPU copied and so counted twice, by device; larger than any cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Ceiling:
 
     Attributes:
         flops: floating-point operations per second of torch's own matrix product (sgemm).
-        bandwidth: bytes per second when summing an array too large for any cache.
+        bandwidth: bytes per second when summing an array too large for any cache; on a GPU when copying
+            one, bytes read and written.
     """
 
     flops: float
@@ -38,14 +41,22 @@ class Ceiling:
         return max(flops / self.flops, bytes_ / self.bandwidth)
 
 
-def contenders() -> dict[str, Callable[[], object]]:
+def contenders(device: str = "cpu") -> dict[str, Callable[[], object]]:
     """The two probes, to be timed among the workloads."""
-    left, right = torch.randn(MATRIX, MATRIX), torch.randn(MATRIX, MATRIX)
-    product = torch.empty(MATRIX, MATRIX)
-    large = torch.ones(READ_BYTES // 4)
-    return {"sgemm": lambda: torch.mm(left, right, out=product), "read": large.sum}
+    size = MATRIX[device]
+    left, right = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
+    product = torch.empty_like(left)
+    if device == "cpu":
+        large = torch.ones(READ_BYTES[device] // 4)
+        return {"sgemm": lambda: torch.mm(left, right, out=product), "read": large.sum}
+    source = torch.ones(READ_BYTES[device] // 8, device=device)
+    copy = torch.empty_like(source)
+    return {"sgemm": lambda: torch.mm(left, right, out=product), "read": lambda: copy.copy_(source)}
 
 
-def ceiling(timings: dict[str, Timing]) -> Ceiling:
+def ceiling(timings: dict[str, Timing], device: str = "cpu") -> Ceiling:
     """The ceilings from the probes' timings; their best rounds, since a ceiling is what can be reached."""
-    return Ceiling(flops=2 * MATRIX**3 / timings["sgemm"].best, bandwidth=READ_BYTES / timings["read"].best)
+    return Ceiling(
+        flops=2 * MATRIX[device] ** 3 / timings["sgemm"].best,
+        bandwidth=READ_BYTES[device] / timings["read"].best,
+    )

@@ -49,20 +49,20 @@ def convolution_of(workload: Workload, kernels: Any) -> Any:
     return kernels.Convolution(workload.irreps_in, workload.irreps_filter, workload.irreps_out)
 
 
-def draw(workload: Workload, kernels: Any) -> Problem:
-    """All operands of a workload."""
+def draw(workload: Workload, kernels: Any, device: str = "cpu") -> Problem:
+    """All operands of a workload, on `device`; the same numbers on every one."""
     convolution = convolution_of(workload, kernels)
     graph, vectors = build_graph(workload)
     generator = torch.Generator().manual_seed(2)
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator)
+        return torch.randn(*shape, generator=generator).to(device)
 
     return Problem(
         workload,
         convolution,
-        graph,
-        vectors,
+        graph.to(device),
+        vectors.to(device),
         features=normal(graph.num_nodes, convolution.irreps_in.dim),
         cotangent=normal(graph.num_nodes, convolution.irreps_out.dim),
         target=normal(graph.num_edges, 3),

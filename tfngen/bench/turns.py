@@ -95,6 +95,7 @@ def measure(
     allocator: str,
     effort: Effort,
     progress: Progress,
+    device: str = "cpu",
 ) -> Measured:
     """Every contender in every mode of `work`, under one setting of the allocator.
 
@@ -104,6 +105,7 @@ def measure(
         work: mode → the least it costs.
         count: edges or points, for the time of each.
         tolerance: how far results may differ, relative to the largest entry.
+        device: ``cpu`` or ``cuda``, whose ceilings are measured.
 
     Raises:
         RuntimeError: tfngen itself cannot run.
@@ -120,7 +122,8 @@ def measure(
             child = Child(job(contender), allocator, effort.patience, folder)
             children[contender.name] = stack.enter_context(closing(child))
         progress("start", len(contenders), len(contenders))
-        machine = stack.enter_context(closing(Child({"kind": MACHINE}, allocator, effort.patience, folder)))
+        probing = {"kind": MACHINE, "device": device}
+        machine = stack.enter_context(closing(Child(probing, allocator, effort.patience, folder)))
         probes: dict[str, list[float]] = {"sgemm": [], "read": []}
         for probe in probes:
             machine.turn(probe)
@@ -130,7 +133,7 @@ def measure(
             turns[mode] = _one_mode(mode, children, machine, probes, effort, tolerance, progress)
         if machine.reason:
             raise RuntimeError(f"the ceilings could not be measured: {machine.reason}")
-        top = ceiling.ceiling({name: Timing(tuple(seconds)) for name, seconds in probes.items()})
+        top = ceiling.ceiling({name: Timing(tuple(seconds)) for name, seconds in probes.items()}, device)
         threads = int(machine.about["threads"])
     for mode in work:
         turns[mode] |= {name: _Turns(reason=reason) for name, reason in absent.items()}

@@ -7,12 +7,9 @@ is its own, and a death that is its own.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +17,8 @@ from statistics import median
 from typing import Any, TextIO
 
 import numpy as np
+
+from tfngen.bench.meter import Meter, Processor, meter, status
 
 TURN = 0.6
 """Seconds that a turn of short calls takes."""
@@ -37,9 +36,10 @@ def main() -> None:
         prepared = _answer(replies, lambda: prepare(job))
         if prepared is None:
             return
+        measuring = meter(job.get("device", "cpu"))
         for line in requests:
             request = json.loads(line)
-            _answer(replies, lambda request=request: _serve(prepared, request))
+            _answer(replies, lambda request=request: _serve(prepared, request, measuring))
 
 
 def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -50,7 +50,8 @@ def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from tfngen.bench.peers import Prepared
 
     if job["kind"] == MACHINE:
-        return Prepared(ceiling.contenders(), lambda *_: [], {}), {"threads": torch.get_num_threads()}
+        probes = ceiling.contenders(job["device"])
+        return Prepared(probes, lambda *_: [], {}), {"threads": torch.get_num_threads()}
     module = import_module(job["module"])
     if job["kind"] == "model":
         return module.prepare(job["maker"], job["given"], job["accelerated"]), {}
@@ -60,17 +61,12 @@ def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         kernels = _harmonics_kernels(job["package"], job["lmax"])
         return module.harmonics(harmonics_problem.draw(job["lmax"], job["points"], kernels), False), {}
     from tfngen.bench import problem
-    from tfngen.bench.workloads import Workload
+    from tfngen.bench.workloads import Workload, kernels_of
 
     workload = Workload(**{**job["workload"], "modes": tuple(job["workload"]["modes"])})
-    drawn = problem.draw(workload, _kernels(job["package"], workload.lmax))
+    device = job["device"]
+    drawn = problem.draw(workload, kernels_of(workload, job["package"], device), device)
     return module.convolution(drawn, job["compiled"]), {}
-
-
-def _kernels(package: str | None, lmax: int) -> Any:
-    import tfngen
-
-    return tfngen.load(lmax) if package is None else tfngen.load(path=package)
 
 
 def _harmonics_kernels(package: str | None, lmax: int) -> Any:
@@ -98,73 +94,43 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]
 
 
-def _serve(prepared: Any, request: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _serve(prepared: Any, request: dict[str, Any], measuring: Meter) -> tuple[Any, dict[str, Any]]:
     mode = request["mode"]
     if mode in prepared.missing:
         return None, {"reason": prepared.missing[mode]}
     run = prepared.run[mode]
     if "limit" in request:
-        return None, _warm(prepared, mode, run, request)
-    return None, {"seconds": turn(run)}
+        return None, _warm(prepared, mode, run, request, measuring)
+    return None, {"seconds": turn(run, measuring)}
 
 
-def _warm(prepared: Any, mode: str, run: Callable[[], Any], request: dict[str, Any]) -> dict[str, Any]:
+def _warm(
+    prepared: Any, mode: str, run: Callable[[], Any], request: dict[str, Any], measuring: Meter
+) -> dict[str, Any]:
     """First calls, uncounted: compile, keep a sample of the results, find the peak of memory."""
     _limit_memory(request["limit"])
     results = run()
     np.savez(Path(request["sample"]), *prepared.sample(mode, results))
     del results
-    peak = peak_memory(run)
+    peak = measuring.peak_memory(run)
     run()  # that began without any memory at hand; a counted call shall find what one leaves behind
     return {"peak_bytes": peak}
 
 
-def turn(run: Callable[[], Any]) -> float:
+def turn(run: Callable[[], Any], measuring: Meter | None = None) -> float:
     """Seconds of one call: the median of as many as fit into `TURN`, at least one.
 
     Other processes had the processor in between, so a short call first runs once uncounted: steps of a
     training follow each other.
     """
-    first = _seconds(run)
+    measuring = measuring or Processor()
+    first = measuring.seconds(run)
     if first > TURN:
         return first
     seconds: list[float] = []
     while sum(seconds) < TURN:
-        seconds.append(_seconds(run))
+        seconds.append(measuring.seconds(run))
     return median(seconds)
-
-
-def _seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def peak_memory(run: Callable[[], Any]) -> int | None:
-    """By how many bytes one call raises this process's resident memory, results included.
-
-    Linux forgets its high-water mark when told to (clear_refs, 5). Free memory is given back first, so that
-    what earlier calls left behind hides nothing. None on other systems.
-    """
-    try:
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
-        if memory := sys.modules.get("tfngen.runtime.cpu.memory"):
-            memory.release_memory()
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _status("VmRSS")
-        run()
-        return max(_status("VmHWM") - before, 0)
-    except (OSError, AttributeError):
-        return None
-
-
-def _status(name: str) -> int:
-    """A figure of /proc/self/status, in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"/proc/self/status has no {name}")
 
 
 def _limit_memory(available: int | None) -> None:
@@ -173,7 +139,7 @@ def _limit_memory(available: int | None) -> None:
         return
     import resource
 
-    limit = _status("VmData") + available
+    limit = status("VmData") + available
     resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
 
 

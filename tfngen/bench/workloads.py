@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -46,6 +47,13 @@ class Workload:
     def lmax(self) -> int:
         """The highest degree among its irreps: what a package must reach."""
         return max(Irreps.parse(each).lmax for each in (self.irreps_in, self.irreps_filter, self.irreps_out))
+
+
+def kernels_of(workload: Workload, package: str | None, device: str) -> ModuleType:
+    """The package in the folder `package`, or one of the workload's degree for `device`, built on demand."""
+    if package is not None:
+        return tfngen.load(path=package)
+    return tfngen.load(workload.lmax, targets=(device,))
 
 
 def build_graph(workload: Workload) -> tuple[tfngen.Graph, Tensor]:
@@ -99,6 +107,13 @@ _NAMED = (
     Workload("sevennet-l3i5", "128x0e+64x1e+32x2e+32x3e", _EVEN, _EVEN, 250, 64),
     Workload("nequip-lips", "32x0o+32x0e+32x1o+32x1e+32x2o+32x2e", "0e+1o+2e", "0o+0e+1o+1e+2o+2e", 1000, 50),
 )
+_FOR_GPUS = (
+    Workload("flashtp-nequip", "32x0e+32x1o+32x2e+32x3o", "0e+1o+2e+3o", "0e+1o+2e+3o", 512, 64),
+    Workload("sevennet-l3i5-16k", "128x0e+64x1e+32x2e+32x3e", _EVEN, _EVEN, 256, 64),
+    Workload("sevennet-l3i5-32k", "128x0e+64x1e+32x2e+32x3e", _EVEN, _EVEN, 512, 64),
+    Workload("mace-mp-l-0", "128x0e", "0e+1o+2e+3o", "0e+1o+2e+3o", 3000, 53),
+    Workload("mace-mp-l-1", "128x0e+128x1o+128x2e", "0e+1o+2e+3o", "0e+1o+2e+3o", 3000, 53),
+)
 _DEGREE = tuple(tfn(f"degree-{lmax}", 32, lmax, 200, 30) for lmax in range(1, 7))
 _SIZE = tuple(tfn(f"size-1e{power}", 8, 1, 10**power // 50, 50) for power in range(3, 8))
 _MOLECULES = tuple(
@@ -109,9 +124,10 @@ _MOLECULES = tuple(
     for atoms in (9, 20)
 )  # fmt: skip
 
-WORKLOADS = {each.name: each for each in (*_NAMED, *_DEGREE, *_SIZE, *_MOLECULES)}
+WORKLOADS = {each.name: each for each in (*_NAMED, *_FOR_GPUS, *_DEGREE, *_SIZE, *_MOLECULES)}
 
 SERIES = {
+    "gpu": ("mace-large", *(each.name for each in _FOR_GPUS)),
     "degree": tuple(each.name for each in _DEGREE),
     "size": tuple(each.name for each in _SIZE),
     "small": tuple(each.name for each in _MOLECULES),

@@ -69,6 +69,7 @@ class Layout:
 TFNGEN = Contender("tfngen", "tfngen", "tfngen.bench.peers.ours", ())
 _E3NN = "tfngen.bench.peers.e3nn"
 _CUE = "tfngen.bench.peers.cuequivariance"
+_OEQ = "tfngen.bench.peers.openequivariance"
 _CUE_NEEDS = ("cuequivariance", "cuequivariance_torch")
 
 CONVOLUTIONS = (
@@ -79,6 +80,12 @@ CONVOLUTIONS = (
     Contender("cuequivariance compiled", "cuequivariance", _CUE, _CUE_NEEDS, compiled=True),
     Contender("e3nn-jax", "e3nn-jax", "tfngen.bench.peers.e3nn_jax", ("jax", "e3nn_jax")),
 )
+CONVOLUTIONS_ON_GPUS = (
+    *CONVOLUTIONS[:3],
+    Contender("cuequivariance", "cuequivariance", _CUE, (*_CUE_NEEDS, "cuequivariance_ops_torch")),
+    Contender("openequivariance", "openequivariance", _OEQ, ("openequivariance", "e3nn")),
+)
+"""Those that have kernels for GPUs, and e3nn."""
 HARMONICS = (
     TFNGEN,
     Contender("e3nn", "e3nn", _E3NN, ("e3nn",)),

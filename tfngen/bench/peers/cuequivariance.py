@@ -1,6 +1,6 @@
-"""cuEquivariance on a CPU: its channel-wise polynomial by the `naive` method, layout ir_mul.
+"""cuEquivariance: its channel-wise polynomial, layout ir_mul; on a CPU by the `naive` method.
 
-The faster methods are CUDA kernels. Gather and sum into nodes are the polynomial's own indices.
+The faster method, `uniform_1d`, is CUDA kernels. Gather and sum into nodes are the polynomial's own indices.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     irreps_in, irreps_filter = (cue.Irreps("O3", str(each)) for each in (ours.irreps_in, ours.irreps_filter))
     wanted = [cue.O3(irrep.l, irrep.p) for _, irrep in ours.irreps_out]
     descriptor = cue.descriptors.channelwise_tensor_product(irreps_in, irreps_filter, wanted)
-    multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method="naive", math_dtype=torch.float32)
+    device = problem.vectors.device
+    method = "naive" if device.type == "cpu" else "uniform_1d"
+    multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method=method, math_dtype=torch.float32)
+    multiply = multiply.to(device)
     degrees = [irrep.l for _, irrep in ours.irreps_filter]
-    harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method="naive")
+    harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method=method).to(device)
     sources, targets, nodes = problem.graph.source, problem.graph.target, problem.graph.num_nodes
-    shape = torch.empty(nodes, 1)
+    shape = torch.empty(nodes, 1, device=device)
 
     def forward(vectors: Tensor, features: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
         return multiply(

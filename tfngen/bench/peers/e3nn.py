@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from tfngen.bench.harmonics_problem import HarmonicsProblem, torch_harmonics
@@ -27,6 +28,7 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
             for path in ours.paths
         ],
         normalization="component",
+        device=problem.vectors.device,
     )
     degrees = [irrep.l for _, irrep in ours.irreps_filter]
     sources, targets, nodes = problem.graph.source, problem.graph.target, problem.graph.num_nodes
@@ -64,6 +66,7 @@ def product(
     irreps_out: Iterable[tuple[int, Irrep]],
     couplings: Iterable[tuple[int, int]],
     normalization: str = "none",
+    device: torch.device | str = "cpu",
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """e3nn's channel-wise (uvu) product with a weight per edge, path and channel.
 
@@ -73,6 +76,7 @@ def product(
         irreps_out: channels and irrep of each path's output, in the order of the paths.
         couplings: for each path the positions of its input and its filter.
         normalization: "none" gives e3nn's symbols of norm 1, "component" multiplies them by √(2l_O + 1).
+        device: where it computes.
     """
     try:
         from e3nn import o3
@@ -88,4 +92,4 @@ def product(
         shared_weights=False,
         internal_weights=False,
     )
-    return multiply
+    return multiply.to(device)  # type: ignore[attr-defined,no-any-return]

@@ -42,6 +42,7 @@ def prepare(
         each.requires_grad_() for each in split_features(_arranged(problem.features, layout.features))
     ]
     scale = torch.ones(()) if layout.scale is None else torch.from_numpy(layout.scale).float()
+    scale = scale.to(vectors.device)
     # The contender's output is scale · ours: with these, Σ cotangent · out and Σ cotangent · out² are ours.
     linear = split_outputs(_arranged(problem.cotangent / scale, layout.outputs))
     squared = split_outputs(_arranged(problem.cotangent / scale**2, layout.outputs))
@@ -72,9 +73,9 @@ def prepare(
 
     def sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
         if mode == "forward":
-            return [_sampled(results, layout.outputs) / scale.numpy()]
+            return [_sampled(results, layout.outputs) / scale.cpu().numpy()]
         if mode == "forces":
-            return [_sampled(results[:1], None), results[1].numpy()[None]]
+            return [_sampled(results[:1], None), results[1].cpu().numpy()[None]]
         *by_features, by_weights = results[1:] if mode == "gradient" else results
         found = [_sampled(by_features, layout.features), _sampled([by_weights], layout.weights)]
         return [_sampled(results[:1], None), *found] if mode == "gradient" else found
@@ -87,10 +88,10 @@ def _arranged(packed: Tensor, columns: np.ndarray | None) -> Tensor:
     """Packed rows in the contender's order of columns."""
     if columns is None:
         return packed
-    return packed[:, torch.from_numpy(np.argsort(columns))]
+    return packed[:, torch.from_numpy(np.argsort(columns)).to(packed.device)]
 
 
 def _sampled(parts: Sequence[Tensor], columns: np.ndarray | None) -> Any:
     """The first rows, packed in our order of columns."""
-    rows = torch.cat([part.detach()[:SAMPLE_ROWS].flatten(1) for part in parts], dim=1).numpy()
+    rows = torch.cat([part.detach()[:SAMPLE_ROWS].flatten(1) for part in parts], dim=1).cpu().numpy()
     return rows if columns is None else rows[:, columns]
