@@ -90,8 +90,8 @@ def _coupling_body(kernel: Kernel, kept: Operand, printer: Printer) -> str:
 def _body(
     kernel: Kernel, kept: Operand, per_channel: list[Operand], running: list[Operand], printer: Printer
 ) -> str:
-    results = {symbol for operand in running for symbol in operand.symbols}
-    statements = tuple(_added(each, results) for each in (*kernel.body, *kernel.after))
+    results = _running(kernel)
+    statements = lane_statements(kernel)
     used = {symbol for statement in statements for symbol in statement.value.symbols()} | results
     lines = []
     for operand in (*per_channel, *running):
@@ -122,6 +122,17 @@ def _returning(results: tuple[Operand, ...]) -> list[str]:
 def tuple_of(names: tuple[str, ...]) -> str:
     """``(a, b)``, or ``(a,)``."""
     return f"({', '.join(names)}{',' * (len(names) == 1)})"
+
+
+def lane_statements(kernel: Kernel) -> tuple[Statement, ...]:
+    """What a lane computes for an edge and a channel."""
+    results = _running(kernel)
+    return tuple(_added(each, results) for each in (*kernel.body, *kernel.after))
+
+
+def _running(kernel: Kernel) -> set[str]:
+    """The results that are added to those of earlier edges and paths."""
+    return {symbol for operand in kernel.outputs if operand.name != "d_weight" for symbol in operand.symbols}
 
 
 def _added(statement: Statement, results: set[str]) -> Statement:

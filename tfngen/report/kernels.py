@@ -13,10 +13,12 @@ import numpy as np
 from tfngen import naming
 from tfngen.build import derive, make_plan
 from tfngen.cache import import_package
+from tfngen.emit.cuda_functions import lane_statements
 from tfngen.emit.package import read_manifest
 from tfngen.emit.sources import Plan
 from tfngen.forms import FORM, FORMS, Form
 from tfngen.gpu import MOST_THREADS, Capability
+from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
 from tfngen.irreps import Path
 from tfngen.report.machines import MACHINES, Machine
@@ -135,7 +137,7 @@ class _Counting:
             "edge",
             len(paths),
             widest,
-            sum(each.cost.flops(width) for each, width in planned),
+            sum(_operations(each, width) for each, width in planned),
             self._bytes(form, paths),
             block.threads,
             block.shared_bytes,
@@ -210,6 +212,14 @@ class _Counting:
                 machine.name: 1e9 * machine.seconds(flops, moved, self.itemsize) for machine in MACHINES
             },
         )
+
+
+def _operations(planned: PlannedKernel, channels: int) -> int:
+    """Of an edge: couplings once, and what every channel's lane computes."""
+    kernel = planned.kernel
+    once = sum(sum_operations(statement.value).flops for statement in kernel.before)
+    each = sum(sum_operations(statement.value).flops for statement in lane_statements(kernel))
+    return once + channels * each
 
 
 def totals(reports: Sequence[KernelReport]) -> Iterator[tuple[str, int, float, dict[str, float]]]:

@@ -58,7 +58,7 @@ def piece_length(rows: int, edges: int) -> int:
 
 def _cut(row_pointers: Tensor, edges: int, length: int) -> Pieces:
     rows = row_pointers.shape[0] - 1
-    count = rows + edges // length
+    count = rows + edges // length if rows else 0
     bounded = row_pointers.clamp(0, edges).cummax(0).values  # no change, unless somebody made them up
     first, last = bounded[:-1], bounded[1:]
     counts = ((last - first + length - 1) // length).clamp(min=1)

@@ -1,0 +1,69 @@
+"""Rows cut into pieces: every edge once, in order, and as many pieces and spare rows as there is room for."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfngen.runtime.cuda.block import SHARED_BYTES, block_for
+from tfngen.runtime.cuda.pieces import BLOCKS, LONGEST, SHORTEST, _cut, piece_length
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(0, 40), max_size=12), st.sampled_from([1, 2, 8, 32]))
+def test_pieces_cover_every_edge_once_and_in_order(degrees, length):
+    pointers = torch.tensor([0, *torch.tensor(degrees, dtype=torch.int64).cumsum(0).tolist()])
+    edges, nodes = int(pointers[-1]), len(degrees)
+    pieces = _cut(pointers, edges, length)
+    real = [tuple(row) for row in pieces.table.tolist() if row[0] >= 0]
+    assert pieces.table.shape[0] == nodes + edges // length
+
+    spare_rows = []
+    for node in range(nodes):
+        own = [row for row in real if row[0] == node]
+        ends = [(begin, end) for _, begin, end, _ in own]
+        assert [edge for begin, end in ends for edge in range(begin, end)] == list(
+            range(int(pointers[node]), int(pointers[node + 1]))
+        )
+        assert all(end - begin <= length for begin, end in ends)
+        homes = [row[3] for row in own]
+        first, count = pieces.shares[node].tolist()
+        if len(own) == 1:
+            assert homes == [node]
+            assert count == 0
+        else:
+            assert homes == [-1 - row for row in range(first, first + count)]
+            spare_rows += range(first, first + count)
+    assert sorted(spare_rows) == list(range(len(spare_rows)))
+    assert len(spare_rows) <= pieces.spares
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=8), st.integers(0, 50))
+def test_pointers_that_somebody_made_up_stay_within_the_edges(pointers, edges):
+    pieces = _cut(torch.tensor(pointers), edges, 4)
+    rows, spares = len(pointers) - 1, pieces.spares
+    for node, begin, end, home in pieces.table.tolist():
+        assert -1 <= node < max(rows, 1)
+        if node >= 0:
+            assert 0 <= begin <= end <= edges
+            assert -spares <= home < rows
+
+
+def test_there_are_pieces_enough_for_a_gpu_and_no_more():
+    assert piece_length(5000, 10**6) == LONGEST
+    assert piece_length(1000, 30_000) == SHORTEST
+    assert piece_length(1, 0) == SHORTEST
+    length = piece_length(1000, 10**6)
+    assert SHORTEST < length < LONGEST
+    assert 1000 + 10**6 // length >= BLOCKS > 1000 + 10**6 // (2 * length)
+
+
+def test_a_blocks_couplings_fit_its_shared_memory():
+    for channels, threads, edges in ((1, 32, 8), (33, 64, 16), (96, 96, 16), (128, 128, 32), (500, 128, 32)):
+        block = block_for(channels, (12, 4), 4)
+        assert (block.threads, 1 << block.tile_bits) == (threads, edges)
+        assert block.shared_bytes == (12 + 4 * block.warps) * 4 * edges
+    large = block_for(128, (700, 49), 8)
+    assert large.shared_bytes <= SHARED_BYTES < 2 * large.shared_bytes
