@@ -48,7 +48,7 @@ ALLOWED = {
     "bench": (
         {"tfngen", "tfngen.interop"},
         {"torch", "numpy", "rich", "e3nn", "cuequivariance", "cuequivariance_torch", "jax", "e3nn_jax"}
-        | {"sphericart", "ase", "sevenn", "mace", "nequip", "openequivariance"},
+        | {"sphericart", "ase", "sevenn", "mace", "nequip", "openequivariance", "LunaEquivariance"},
     ),
     "experiments": (
         {"tfngen.runtime", "tfngen.nn", "tfngen.cache", "tfngen"},

@@ -209,3 +209,31 @@ def test_harmonics_give_rows_and_pictures(tfn_l1, tmp_path):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ValueError, match="no benchmark"):
         read_runs(tmp_path / "other.json")
+
+
+def test_a_description_for_peers_is_the_same_product(tfn_l2):
+    """What those that take e3nn's instructions are given, against the product e3nn is timed with."""
+    import torch
+    from e3nn import o3
+
+    from tfngen.bench.peers.e3nn import described, product
+
+    ours = tfn_l2.Convolution("3x0e+2x1o", "0e+1o+2e", "0e+1o+1e+2e")
+    theirs = o3.TensorProduct(
+        *described(ours),
+        irrep_normalization="component",
+        path_normalization="none",
+        internal_weights=False,
+        shared_weights=False,
+    )
+    filters = [irrep for _, irrep in ours.irreps_filter]
+    timed = product(
+        str(ours.irreps_in),
+        str(ours.irreps_filter),
+        [(path.channels, path.irrep_output) for path in ours.paths],
+        [(path.input_block, filters.index(path.irrep_filter)) for path in ours.paths],
+        normalization="component",
+    )
+    operands = torch.randn(5, 9), torch.randn(5, 9), torch.randn(5, ours.weight_numel)
+    assert theirs.weight_numel == ours.weight_numel
+    assert torch.allclose(theirs(*operands), timed(*operands), atol=1e-6)

@@ -15,6 +15,7 @@ from tfngen import irreps as algebra
 from tfngen import naming
 from tfngen.irreps import Block, Irrep, Irreps, Path
 from tfngen.runtime import plan
+from tfngen.runtime.autocast import HALF, widened
 from tfngen.runtime.edge_weights import edge_weights
 from tfngen.runtime.features import Features, concatenate_channels
 from tfngen.runtime.graph import Graph
@@ -182,12 +183,14 @@ class Convolution:
                 undirected edge one row, `graph.group_edges` any edges. torch.compile needs one of these.
 
         Returns:
-            `Features` with `irreps_out`: (nodes, channels, 2l + 1), channels innermost in memory.
+            `Features` with `irreps_out`: (nodes, channels, 2l + 1), channels innermost in memory. Under
+            `torch.autocast` operands of half precision are widened first, and results are float32.
 
         Raises:
             ValueError: a wrong irrep, shape, dtype or device.
         """
         features = as_features("features", features, self.irreps_in)
+        y, weights = widened(y), widened(weights)
         self._check(graph, y, features, weights)
         rows, order = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
         package = getattr(self.kernels, "_package", None)
@@ -308,7 +311,7 @@ def couplings(
 
 
 def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Irreps) -> Features:
-    """`features` as `Features`, with exactly the channels of `irreps`, in any order.
+    """`features` as `Features`, with exactly the channels of `irreps`, in any order; see `widened`.
 
     Raises:
         ValueError: an irrep is missing or superfluous, or its number of channels differs.
@@ -316,7 +319,9 @@ def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Ir
     if not isinstance(features, Features):
         if not isinstance(features, Mapping):
             raise ValueError(f"{name}: a {type(features).__name__}; it must map irreps to tensors")
-        features = Features(features)
+        features = Features({irrep: widened(each) for irrep, each in features.items()})
+    elif features.dtype in HALF:
+        features = features.map(widened)
     found = features._channels
     if len(found) != len(irreps) or any(found.get(irrep) != count for count, irrep in irreps):
         raise ValueError(f"{name}: irreps {features.irreps}; this layer wants {irreps}")

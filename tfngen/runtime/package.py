@@ -12,6 +12,7 @@ from torch import Tensor
 from tfngen import naming
 from tfngen.irreps import MAX_DEGREE, Path, enumerate_paths
 from tfngen.runtime import registry
+from tfngen.runtime.autocast import widened
 from tfngen.runtime.dispatch import call
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Package:
             ValueError: r is not a (..., 3) tensor of a dtype and device this package has kernels for.
         """
         _operators()
+        r = widened(r)
         self.check_tensor("r", r, r)
         if r.dim() == 0 or r.shape[-1] != 3:
             raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
@@ -98,6 +100,7 @@ class Package:
         """
         _operators()
         degrees = self._check_path(path)
+        y, x, w = widened(y), widened(x), widened(w)
         self.check_tensor("x", x, x)
         edges, channels = self._check_rank("x", x, 3)[:2]
         _check_shape("x", x, (edges, channels, 2 * degrees.l_input + 1))

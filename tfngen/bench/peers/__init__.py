@@ -70,6 +70,7 @@ TFNGEN = Contender("tfngen", "tfngen", "tfngen.bench.peers.ours", ())
 _E3NN = "tfngen.bench.peers.e3nn"
 _CUE = "tfngen.bench.peers.cuequivariance"
 _OEQ = "tfngen.bench.peers.openequivariance"
+_LUNA = "tfngen.bench.peers.lunaequivariance"
 _CUE_NEEDS = ("cuequivariance", "cuequivariance_torch")
 
 CONVOLUTIONS = (
@@ -84,6 +85,7 @@ CONVOLUTIONS_ON_GPUS = (
     *CONVOLUTIONS[:3],
     Contender("cuequivariance", "cuequivariance", _CUE, (*_CUE_NEEDS, "cuequivariance_ops_torch")),
     Contender("openequivariance", "openequivariance", _OEQ, ("openequivariance", "e3nn")),
+    Contender("lunaequivariance", "lunaequivariance", _LUNA, ("LunaEquivariance", "e3nn")),
 )
 """Those that have kernels for GPUs, and e3nn."""
 HARMONICS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,17 @@ def harmonics(problem: HarmonicsProblem, compiled: bool) -> Prepared:
     return torch_harmonics(
         problem, lambda r: o3.spherical_harmonics(degrees, r, normalize=True, normalization="component")
     )
+
+
+def described(convolution: Any) -> tuple[str, str, str, list[tuple[int, int, int, str, bool]]]:
+    """Irreps in, filter and out, an output for each path, and instructions, as e3nn takes them."""
+    filters = [irrep for _, irrep in convolution.irreps_filter]
+    outputs = "+".join(f"{path.channels}x{path.irrep_output}" for path in convolution.paths)
+    instructions = [
+        (path.input_block, filters.index(path.irrep_filter), at, "uvu", True)
+        for at, path in enumerate(convolution.paths)
+    ]
+    return str(convolution.irreps_in), str(convolution.irreps_filter), outputs, instructions
 
 
 def odd_path_signs(convolution: object) -> np.ndarray:

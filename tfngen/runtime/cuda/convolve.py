@@ -99,7 +99,8 @@ class _Buffers:
         written = dict(named)
         self.filters: Tensor | None = None
         if "d_filter" in named:
-            self.filters = some.new_zeros(passes.slots, count, widths.filter)
+            alone = named["d_filter"].zero_()[None]
+            self.filters = alone if passes.slots == 1 else some.new_zeros(passes.slots, *alone.shape[1:])
             written["d_filter"] = self.filters
         if "d_input" in named:
             make = some.new_empty if passes.fill_inputs else some.new_zeros
@@ -139,7 +140,7 @@ class _Buffers:
         for name in ("output", "d_grad"):
             if name in named and self.spares is not None:
                 sum_spares(self.spares, self.pieces.shares, named[name])
-        if self.filters is not None:
+        if self.filters is not None and self.filters.shape[0] > 1:
             torch.sum(self.filters, dim=0, out=named["d_filter"])
         if "d_input" in named:
             sum_rows(self.written["d_input"], *edges.by_source, named["d_input"])
