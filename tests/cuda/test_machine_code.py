@@ -97,3 +97,29 @@ def test_a_damaged_file_is_made_again(package, tmp_path, monkeypatch):
 def test_gpus_too_old_are_refused(package, capability):
     with pytest.raises(ValueError, match=r"capability: got [57]\.0; CUDA 13 compiles for GPUs of 7\.5"):
         compiled(kernels(package, "harmonics")["harmonics"], capability)
+
+
+def test_a_package_is_compiled_ahead_for_gpus_that_are_not_there(tmp_path):
+    from typer.testing import CliRunner
+
+    from tfngen.cli import app
+
+    command = ["build", "--lmax", "0", "--target", "cuda", "--dtype", "float32", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, [*command, "--precompile", "--capability", "8.6"])
+    assert result.exit_code == 0, result.output
+    assert "15 kernels are compiled" in result.output  # harmonics 3, roles 4, forms 8
+    cubins = sorted((tmp_path / "tfn_l0").rglob("*.cubin"))
+    assert len(cubins) == 15
+    assert all(".sm_86." in file.name for file in cubins)
+
+
+@pytest.mark.parametrize("text", ["5.0", "nine", "90", ""])
+def test_a_capability_that_cannot_be_is_named(text):
+    from typer.testing import CliRunner
+
+    from tfngen.cli import app
+
+    result = CliRunner().invoke(app, ["build", "--lmax", "0", "--target", "cuda", "--capability", text])
+    assert result.exit_code != 0
+    message = str(result.exception) if result.exception else result.output
+    assert "capability: got" in message

@@ -96,7 +96,7 @@ def test_compiling_everything_ahead_leaves_nothing_to_compile(package):
 
     steps = []
     count = precompile(package, lambda done, total: steps.append((done, total)), workers=1)
-    modules = list(kernel_modules(package))
+    modules = list(kernel_modules(package, "cpu"))
     assert len(modules) == 2 * (5 + 5 + 5 + 2)
     assert count == 2 * (5 * 4 + 5 * 8 + 5 * 4 + 3 + 4 + 2 * 3)
     assert steps[-1] == (len(modules), len(modules))
