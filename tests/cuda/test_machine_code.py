@@ -6,6 +6,7 @@ from importlib import import_module
 from itertools import product
 
 import pytest
+import torch
 
 import tfngen
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
@@ -14,6 +15,7 @@ from tfngen.naming import path_module
 from tfngen.runtime.cuda.block import SHARED_BYTES
 from tfngen.runtime.cuda.compiled import compiled
 from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.cuda.rows import KERNELS
 
 REGISTERS = 65536
 """Of a multiprocessor, in every GPU since 2014."""
@@ -50,6 +52,18 @@ def test_machine_code(package, module):
         assert not any("f64" in kind for kind in resources.instructions), where
         assert any(kind.startswith(("fma.rn.f32", "mul.f32")) for kind in resources.instructions), where
         assert not any(kind.startswith(UNWANTED) for kind in resources.instructions), where
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sums_of_rows_have_four_on_their_way(dtype):
+    other = "f64" if dtype == torch.float32 else "f32"
+    for kernel, capability in product(vars(KERNELS[dtype]).values(), CAPABILITIES):
+        resources = compiled(kernel, capability).resources
+        assert resources.spilled == resources.stack == 0
+        assert resources.registers <= 64
+        assert not any(other in kind for kind in resources.instructions)
+    loads = compiled(KERNELS[dtype].sum_pieces, (9, 0)).resources.instructions
+    assert loads[f"ld.global.{'f32' if dtype == torch.float32 else 'f64'}"] >= 5
 
 
 @pytest.mark.parametrize("module", ["input_0", "harmonics", "path_1_1_1"])
