@@ -6,7 +6,8 @@ function computes once for all channels and leaves in shared memory, where this 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from tfngen.emit.blocks import indented, interleaved, with_all
 from tfngen.emit.printer import MAX_LINE, Printer
@@ -22,6 +23,8 @@ class LaneFunctions:
 
     Attributes:
         name: the form's.
+        coupling_name: of the function that computes what an edge's channels have in common; several forms
+            may have it in common too.
         couplings: how many values of an edge are kept for its channels.
         coupling_parameters: of the function that computes them.
         coupling_body: its statements, none where nothing is kept.
@@ -30,6 +33,7 @@ class LaneFunctions:
     """
 
     name: str
+    coupling_name: str
     couplings: int
     coupling_parameters: tuple[str, ...]
     coupling_body: str
@@ -45,12 +49,27 @@ def lane_functions(kernel: Kernel, printer: Printer) -> LaneFunctions:
     running = [operand for operand in kernel.outputs if operand.name != "d_weight"]
     return LaneFunctions(
         name=kernel.name,
+        coupling_name=f"{kernel.name}_couplings",
         couplings=len(kept.symbols),
         coupling_parameters=(*filter_arrays(form), "couplings"),
         coupling_body=_coupling_body(kernel, kept, printer) if kept.symbols else "",
         parameters=("couplings", *(_taken(each) for each in (*per_channel, *running))),
         body=_body(kernel, kept, per_channel, running, printer),
     )
+
+
+def sharing(functions: Sequence[LaneFunctions]) -> list[LaneFunctions]:
+    """The same, with one coupling function for all forms that keep the same values in the same order."""
+    first: dict[tuple[object, ...], str] = {}
+    return [
+        replace(
+            each,
+            coupling_name=first.setdefault(
+                (each.coupling_parameters, each.coupling_body), each.coupling_name
+            ),
+        )
+        for each in functions
+    ]
 
 
 def filter_arrays(form: Form) -> tuple[str, ...]:

@@ -182,7 +182,7 @@ class _Layout:
                 for name in filter_arrays(self.form)
             ]
             lines.append(f"if part == {number % PARTS} and {_has(path)}:")
-            call = f"{naming.convolution_module(path)}.{self.form.name}_couplings"
+            call = f"{naming.convolution_module(path)}.{function.coupling_name}"
             lines += _call_lines(call, [*places, _offset("coupling", at)], 4)
             at += function.couplings
         if lines:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tfngen import naming
 from tfngen.emit.blocks import indented, interleaved, path_parameters, point_parameters
-from tfngen.emit.cuda_functions import LaneFunctions, lane_functions
+from tfngen.emit.cuda_functions import LaneFunctions, lane_functions, sharing
 from tfngen.emit.cuda_groups import GroupKernel, group_kernel, groups
 from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
 from tfngen.emit.printer import Constant, Printer
@@ -60,7 +60,7 @@ def cuda_files(
     functions: dict[Path, dict[str, LaneFunctions]] = {}
     for plan in paths:
         printer = Printer()
-        printed = [lane_functions(planned.kernel, printer) for planned in plan.graph_kernels]
+        printed = sharing([lane_functions(planned.kernel, printer) for planned in plan.graph_kernels])
         functions[plan.path] = {each.name: each for each in printed}
         module = f"{naming.convolution_module(plan.path)}.py"
         files[module] = _convolution_source(plan, printed, printer, spec, dtype)
@@ -88,6 +88,9 @@ def _convolution_source(
     plan: PathPlan, functions: Sequence[LaneFunctions], printer: Printer, spec: BuildSpec, dtype: str
 ) -> str:
     """What a lane does for one path."""
+    users: dict[str, list[str]] = {}
+    for each in functions:
+        users.setdefault(each.coupling_name, []).append(f"`{each.name}`")
     return render(
         "cuda/convolution.py.jinja",
         {
@@ -101,8 +104,12 @@ def _convolution_source(
                 {
                     "name": each.name,
                     "couplings": each.couplings,
+                    "coupling_name": each.coupling_name,
                     "coupling_parameters": each.coupling_parameters,
-                    "coupling_body": each.coupling_body,
+                    "coupling_body": each.coupling_body
+                    if users[each.coupling_name][0] == f"`{each.name}`"
+                    else "",
+                    "coupling_users": _listed(users[each.coupling_name]),
                     "parameters": each.parameters,
                     "formula": GRAPH_FORMULAS[each.name]
                     .replace("[target]", "")
@@ -114,6 +121,12 @@ def _convolution_source(
             ],
         },
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: BuildSpec, dtype: str) -> str:

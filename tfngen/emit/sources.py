@@ -234,7 +234,9 @@ def _coefficients(plan: Plan) -> str:
 
 
 def _folder(summary: str, target: str) -> dict[str, Any]:
-    return {"summary": f"{summary} for the {target.upper()}, one module a path; compiled when first called."}
+    if target == "cpu":
+        return {"summary": f"{summary} for the CPU, one module a path; compiled when first called."}
+    return {"summary": f"{summary} for NVIDIA GPUs, one module an input degree; compiled when first called."}
 
 
 def _exact(value: Surd) -> tuple[int, int, int]:

@@ -1,1 +1,1 @@
-"""Kernels for the CUDA, one module a path; compiled when first called."""
+"""Kernels for NVIDIA GPUs, one module an input degree; compiled when first called."""

@@ -1,1 +1,1 @@
-"""float32 kernels for the CUDA, one module a path; compiled when first called."""
+"""float32 kernels for NVIDIA GPUs, one module an input degree; compiled when first called."""

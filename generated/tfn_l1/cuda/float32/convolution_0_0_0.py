@@ -23,7 +23,7 @@ from tfngen.runtime.cuda.float32 import device
 
 @device
 def output_couplings(filters, couplings):
-    """The 1 values of an edge that `output` needs."""
+    """The 1 values of an edge for `output`, `d_input`, `d_weight`, `d_input_weight` and `backward`."""
     filter_0 = filters[0]
     couplings[0] = filter_0
 
@@ -36,13 +36,6 @@ def output(couplings, inputs, weight, outputs):
     filter_0 = couplings[0]
     output_0 = output_0 + filter_0 * input_0 * weight
     return (output_0,)
-
-
-@device
-def d_input_couplings(filters, couplings):
-    """The 1 values of an edge that `d_input` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -66,26 +59,12 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 
 
 @device
-def d_weight_couplings(filters, couplings):
-    """The 1 values of an edge that `d_weight` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
-
-
-@device
 def d_weight(couplings, inputs, grads):
     """d_weights = ∂T/∂weight"""
     (input_0,) = inputs
     (grad_0,) = grads
     filter_0 = couplings[0]
     return filter_0 * input_0 * grad_0
-
-
-@device
-def d_input_weight_couplings(filters, couplings):
-    """The 1 values of an edge that `d_input_weight` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -99,13 +78,6 @@ def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     d_input_0 = d_input_0 + weight * filter_0_grad_0
     d_weight = input_0 * filter_0_grad_0
     return (d_input_0,), d_weight
-
-
-@device
-def backward_couplings(filters, couplings):
-    """The 1 values of an edge that `backward` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -125,7 +97,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge that `d_grad` needs."""
+    """The 2 values of an edge for `d_grad` and `double_backward`."""
     filter_0 = filters[0]
     couplings[0] = filter_0
     filter_tangent_0 = filter_tangents[0]
@@ -144,15 +116,6 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
     filter_tangent_0 = couplings[1]
     d_grad_0 = d_grad_0 + filter_0 * change_of_weighted_input_0 + filter_tangent_0 * weighted_input_0
     return (d_grad_0,)
-
-
-@device
-def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge that `double_backward` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
-    filter_tangent_0 = filter_tangents[0]
-    couplings[1] = filter_tangent_0
 
 
 @device

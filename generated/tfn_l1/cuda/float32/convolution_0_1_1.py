@@ -23,7 +23,7 @@ from tfngen.runtime.cuda.float32 import device
 
 @device
 def output_couplings(filters, couplings):
-    """The 1 values of an edge that `output` needs."""
+    """The 1 values of an edge for `output`, `d_input`, `d_weight`, `d_input_weight` and `backward`."""
     filter_0 = filters[0]
     couplings[0] = filter_0
 
@@ -39,13 +39,6 @@ def output(couplings, inputs, weight, outputs):
     output_y = output_y + input_y * weighted_filter_0
     output_z = output_z + input_z * weighted_filter_0
     return (output_x, output_y, output_z)
-
-
-@device
-def d_input_couplings(filters, couplings):
-    """The 1 values of an edge that `d_input` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -72,26 +65,12 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 
 
 @device
-def d_weight_couplings(filters, couplings):
-    """The 1 values of an edge that `d_weight` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
-
-
-@device
 def d_weight(couplings, inputs, grads):
     """d_weights = ∂T/∂weight"""
     input_x, input_y, input_z = inputs
     grad_x, grad_y, grad_z = grads
     filter_0 = couplings[0]
     return filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-
-
-@device
-def d_input_weight_couplings(filters, couplings):
-    """The 1 values of an edge that `d_input_weight` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -107,13 +86,6 @@ def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     d_input_z = d_input_z + weighted_filter_0 * grad_z
     d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
     return (d_input_x, d_input_y, d_input_z), d_weight
-
-
-@device
-def backward_couplings(filters, couplings):
-    """The 1 values of an edge that `backward` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
 
 
 @device
@@ -139,7 +111,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge that `d_grad` needs."""
+    """The 2 values of an edge for `d_grad` and `double_backward`."""
     filter_0 = filters[0]
     couplings[0] = filter_0
     filter_tangent_0 = filter_tangents[0]
@@ -164,15 +136,6 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
     weighted_input_z = input_z * weight
     d_grad_z = d_grad_z + filter_0 * change_of_weighted_input_z + filter_tangent_0 * weighted_input_z
     return (d_grad_x, d_grad_y, d_grad_z)
-
-
-@device
-def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge that `double_backward` needs."""
-    filter_0 = filters[0]
-    couplings[0] = filter_0
-    filter_tangent_0 = filter_tangents[0]
-    couplings[1] = filter_tangent_0
 
 
 @device

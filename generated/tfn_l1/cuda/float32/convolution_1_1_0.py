@@ -25,7 +25,7 @@ SQRT_1_3 = constant(0.5773502691896257)  # √(1/3)
 
 @device
 def output_couplings(filters, couplings):
-    """The 3 values of an edge that `output` needs."""
+    """The 3 values of an edge for `output` and `d_weight`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -51,7 +51,7 @@ def output(couplings, inputs, weight, outputs):
 
 @device
 def d_input_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input` needs."""
+    """The 3 values of an edge for `d_input`, `d_input_weight` and `backward`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -95,20 +95,6 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 
 
 @device
-def d_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_weight` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_x_0 = SQRT_1_3 * filter_x
-    couplings[0] = coupling_x_0
-    coupling_y_0 = SQRT_1_3 * filter_y
-    couplings[1] = coupling_y_0
-    coupling_z_0 = SQRT_1_3 * filter_z
-    couplings[2] = coupling_z_0
-
-
-@device
 def d_weight(couplings, inputs, grads):
     """d_weights = ∂T/∂weight"""
     input_x, input_y, input_z = inputs
@@ -117,20 +103,6 @@ def d_weight(couplings, inputs, grads):
     coupling_y_0 = couplings[1]
     coupling_z_0 = couplings[2]
     return grad_0 * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
-
-
-@device
-def d_input_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input_weight` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_0_x = SQRT_1_3 * filter_x
-    couplings[0] = coupling_0_x
-    coupling_0_y = SQRT_1_3 * filter_y
-    couplings[1] = coupling_0_y
-    coupling_0_z = SQRT_1_3 * filter_z
-    couplings[2] = coupling_0_z
 
 
 @device
@@ -148,20 +120,6 @@ def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     d_input_z = d_input_z + coupling_0_z * weighted_grad_0
     d_weight = grad_0 * (coupling_0_x * input_x + coupling_0_y * input_y + coupling_0_z * input_z)
     return (d_input_x, d_input_y, d_input_z), d_weight
-
-
-@device
-def backward_couplings(filters, couplings):
-    """The 3 values of an edge that `backward` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_0_x = SQRT_1_3 * filter_x
-    couplings[0] = coupling_0_x
-    coupling_0_y = SQRT_1_3 * filter_y
-    couplings[1] = coupling_0_y
-    coupling_0_z = SQRT_1_3 * filter_z
-    couplings[2] = coupling_0_z
 
 
 @device
@@ -190,7 +148,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `d_grad` needs."""
+    """The 6 values of an edge for `d_grad`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -239,7 +197,7 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
 
 @device
 def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `double_backward` needs."""
+    """The 6 values of an edge for `double_backward`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]

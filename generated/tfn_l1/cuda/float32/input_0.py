@@ -183,11 +183,9 @@ def d_input(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
-                convolution_0_0_0.d_input_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_0_0.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_0_1:
-                convolution_1_0_1.d_input_couplings(
+                convolution_1_0_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
@@ -341,11 +339,9 @@ def d_weight(
                 neighbors[slot] = within(sources[edge], num_nodes) * input_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
-                convolution_0_0_0.d_weight_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_0_0.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_0_1:
-                convolution_1_0_1.d_weight_couplings(
+                convolution_1_0_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
@@ -419,11 +415,9 @@ def d_input_weight(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
-                convolution_0_0_0.d_input_weight_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_0_0.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_0_1:
-                convolution_1_0_1.d_input_weight_couplings(
+                convolution_1_0_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
@@ -510,11 +504,9 @@ def backward(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 4)
             if part == 0 and has_0_0_0:
-                convolution_0_0_0.backward_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_0_0.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_0_1:
-                convolution_1_0_1.backward_couplings(
+                convolution_1_0_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
@@ -715,12 +707,12 @@ def double_backward(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_0_0:
-                convolution_0_0_0.double_backward_couplings(
+                convolution_0_0_0.d_grad_couplings(
                     offset(filters, edge * filter_row + filter_at_0),
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_0), coupling,
                 )
             if part == 1 and has_1_0_1:
-                convolution_1_0_1.double_backward_couplings(
+                convolution_1_0_1.d_grad_couplings(
                     offset(filters, edge * filter_row + filter_at_1),
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )

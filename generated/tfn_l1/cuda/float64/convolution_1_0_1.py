@@ -23,7 +23,7 @@ from tfngen.runtime.cuda.float64 import device
 
 @device
 def output_couplings(filters, couplings):
-    """The 3 values of an edge that `output` needs."""
+    """The 3 values of an edge for `output`, `d_input`, `d_weight`, `d_input_weight` and `backward`."""
     filter_x = filters[0]
     couplings[0] = filter_x
     filter_y = filters[1]
@@ -45,17 +45,6 @@ def output(couplings, inputs, weight, outputs):
     filter_z = couplings[2]
     output_z = output_z + filter_z * weighted_input_0
     return (output_x, output_y, output_z)
-
-
-@device
-def d_input_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input` needs."""
-    filter_x = filters[0]
-    couplings[0] = filter_x
-    filter_y = filters[1]
-    couplings[1] = filter_y
-    filter_z = filters[2]
-    couplings[2] = filter_z
 
 
 @device
@@ -84,17 +73,6 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 
 
 @device
-def d_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_weight` needs."""
-    filter_x = filters[0]
-    couplings[0] = filter_x
-    filter_y = filters[1]
-    couplings[1] = filter_y
-    filter_z = filters[2]
-    couplings[2] = filter_z
-
-
-@device
 def d_weight(couplings, inputs, grads):
     """d_weights = ∂T/∂weight"""
     (input_0,) = inputs
@@ -103,17 +81,6 @@ def d_weight(couplings, inputs, grads):
     filter_y = couplings[1]
     filter_z = couplings[2]
     return input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-
-
-@device
-def d_input_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input_weight` needs."""
-    filter_x = filters[0]
-    couplings[0] = filter_x
-    filter_y = filters[1]
-    couplings[1] = filter_y
-    filter_z = filters[2]
-    couplings[2] = filter_z
 
 
 @device
@@ -129,17 +96,6 @@ def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     d_input_0 = d_input_0 + weight * sum_filter_x
     d_weight = input_0 * sum_filter_x
     return (d_input_0,), d_weight
-
-
-@device
-def backward_couplings(filters, couplings):
-    """The 3 values of an edge that `backward` needs."""
-    filter_x = filters[0]
-    couplings[0] = filter_x
-    filter_y = filters[1]
-    couplings[1] = filter_y
-    filter_z = filters[2]
-    couplings[2] = filter_z
 
 
 @device
@@ -167,7 +123,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `d_grad` needs."""
+    """The 6 values of an edge for `d_grad` and `double_backward`."""
     filter_x = filters[0]
     couplings[0] = filter_x
     filter_y = filters[1]
@@ -200,23 +156,6 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
     filter_tangent_z = couplings[5]
     d_grad_z = d_grad_z + filter_z * change_of_weighted_input_0 + filter_tangent_z * weighted_input_0
     return (d_grad_x, d_grad_y, d_grad_z)
-
-
-@device
-def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `double_backward` needs."""
-    filter_x = filters[0]
-    couplings[0] = filter_x
-    filter_y = filters[1]
-    couplings[1] = filter_y
-    filter_z = filters[2]
-    couplings[2] = filter_z
-    filter_tangent_x = filter_tangents[0]
-    couplings[3] = filter_tangent_x
-    filter_tangent_y = filter_tangents[1]
-    couplings[4] = filter_tangent_y
-    filter_tangent_z = filter_tangents[2]
-    couplings[5] = filter_tangent_z
 
 
 @device

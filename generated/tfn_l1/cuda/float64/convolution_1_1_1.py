@@ -25,7 +25,7 @@ SQRT_1_2 = constant(0.7071067811865476)  # √(1/2)
 
 @device
 def output_couplings(filters, couplings):
-    """The 3 values of an edge that `output` needs."""
+    """The 3 values of an edge for `output`, `d_input`, `d_input_weight` and `backward`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -49,20 +49,6 @@ def output(couplings, inputs, weight, outputs):
     output_y = output_y + weight * (coupling_y_x * input_x - coupling_z_y * input_z)
     output_z = output_z + weight * (coupling_z_y * input_y - coupling_z_x * input_x)
     return (output_x, output_y, output_z)
-
-
-@device
-def d_input_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_z_x = SQRT_1_2 * filter_y
-    couplings[0] = coupling_z_x
-    coupling_y_x = SQRT_1_2 * filter_z
-    couplings[1] = coupling_y_x
-    coupling_z_y = SQRT_1_2 * filter_x
-    couplings[2] = coupling_z_y
 
 
 @device
@@ -96,7 +82,7 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 
 @device
 def d_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_weight` needs."""
+    """The 3 values of an edge for `d_weight`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -124,20 +110,6 @@ def d_weight(couplings, inputs, grads):
 
 
 @device
-def d_input_weight_couplings(filters, couplings):
-    """The 3 values of an edge that `d_input_weight` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_z_x = SQRT_1_2 * filter_y
-    couplings[0] = coupling_z_x
-    coupling_y_x = SQRT_1_2 * filter_z
-    couplings[1] = coupling_y_x
-    coupling_z_y = SQRT_1_2 * filter_x
-    couplings[2] = coupling_z_y
-
-
-@device
 def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     input_x, input_y, input_z = inputs
@@ -154,20 +126,6 @@ def d_input_weight(couplings, inputs, weight, grads, d_inputs):
     d_input_z = d_input_z - weight * sum_coupling_z_y_2
     d_weight = input_y * sum_coupling_z_y - input_z * sum_coupling_z_y_2 - input_x * sum_coupling_z_x
     return (d_input_x, d_input_y, d_input_z), d_weight
-
-
-@device
-def backward_couplings(filters, couplings):
-    """The 3 values of an edge that `backward` needs."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    coupling_z_x = SQRT_1_2 * filter_y
-    couplings[0] = coupling_z_x
-    coupling_y_x = SQRT_1_2 * filter_z
-    couplings[1] = coupling_y_x
-    coupling_z_y = SQRT_1_2 * filter_x
-    couplings[2] = coupling_z_y
 
 
 @device
@@ -198,7 +156,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `d_grad` needs."""
+    """The 6 values of an edge for `d_grad`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]
@@ -254,7 +212,7 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
 
 @device
 def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge that `double_backward` needs."""
+    """The 6 values of an edge for `double_backward`."""
     filter_x = filters[0]
     filter_y = filters[1]
     filter_z = filters[2]

@@ -212,15 +212,13 @@ def d_input(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
-                convolution_0_1_1.d_input_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_1_1.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_1_0:
                 convolution_1_1_0.d_input_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
             if part == 2 and has_1_1_1:
-                convolution_1_1_1.d_input_couplings(
+                convolution_1_1_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
@@ -400,11 +398,9 @@ def d_weight(
                 neighbors[slot] = within(sources[edge], num_nodes) * input_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
-                convolution_0_1_1.d_weight_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_1_1.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_1_0:
-                convolution_1_1_0.d_weight_couplings(
+                convolution_1_1_0.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
             if part == 2 and has_1_1_1:
@@ -495,15 +491,13 @@ def d_input_weight(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
-                convolution_0_1_1.d_input_weight_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_1_1.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_1_0:
-                convolution_1_1_0.d_input_weight_couplings(
+                convolution_1_1_0.d_input_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
             if part == 2 and has_1_1_1:
-                convolution_1_1_1.d_input_weight_couplings(
+                convolution_1_1_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
@@ -608,15 +602,13 @@ def backward(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 12)
             if part == 0 and has_0_1_1:
-                convolution_0_1_1.backward_couplings(
-                    offset(filters, edge * filter_row + filter_at_0), coupling,
-                )
+                convolution_0_1_1.output_couplings(offset(filters, edge * filter_row + filter_at_0), coupling)
             if part == 1 and has_1_1_0:
-                convolution_1_1_0.backward_couplings(
+                convolution_1_1_0.d_input_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
             if part == 2 and has_1_1_1:
-                convolution_1_1_1.backward_couplings(
+                convolution_1_1_1.output_couplings(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
@@ -859,7 +851,7 @@ def double_backward(
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
             coupling = offset(couplings, slot * 20)
             if part == 0 and has_0_1_1:
-                convolution_0_1_1.double_backward_couplings(
+                convolution_0_1_1.d_grad_couplings(
                     offset(filters, edge * filter_row + filter_at_0),
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_0), coupling,
                 )
