@@ -49,7 +49,7 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
     ahead = [_row(operand.name) for operand in edge]
     for operand in edge:
         ahead += [
-            f"{symbol} = load_scalar({operand.array}, {_at(operand.name, index)})"
+            f"{symbol} = load_scalar({operand.array}, {component_at(operand.name, index)})"
             for index, symbol in enumerate(operand.symbols)
             if symbol in used
         ]
@@ -60,7 +60,7 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
 
     channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    body = [f"{_row(_short(operand))} + channel" for operand in channel + stored]
+    body = [f"{_row(short_name(operand))} + channel" for operand in channel + stored]
     body += interleaved(
         kernel.body, kernel.edge_symbols, channel, stored, printer, inner, _load_row, _store_row
     )
@@ -72,7 +72,7 @@ def path_blocks(kernel: Kernel, printer: Printer) -> Blocks:
         if operand.scope is Scope.EDGE:
             behind.append(_row("result"))
             behind += [
-                f"store_scalar(results, {_at('result', index)}, total({symbol}))"
+                f"store_scalar(results, {component_at('result', index)}, total({symbol}))"
                 for index, symbol in enumerate(operand.symbols)
             ]
     return Blocks(indented(ahead, outer), indented(body, inner), indented(behind, outer))
@@ -124,12 +124,13 @@ def interleaved(
 
 
 def _load_row(operand: Operand, index: int, symbol: str) -> str:
-    return f"{symbol} = load({operand.array}, {_at(operand.name, index, f'{operand.name}_step')}, active)"
+    at = component_at(operand.name, index, f"{operand.name}_step")
+    return f"{symbol} = load({operand.array}, {at}, active)"
 
 
 def _store_row(operand: Operand, index: int, symbol: str) -> str:
     step = None if operand.symbols == (operand.name,) else "result_step"
-    return f"store(results, {_at('result', index, step)}, {symbol}, active)"
+    return f"store(results, {component_at('result', index, step)}, {symbol}, active)"
 
 
 class _Rows:
@@ -179,7 +180,7 @@ def with_all(before: str, names: tuple[str, ...], after: str, indent: int, paren
     return f"{before}({rows}\n{margin}){after}"
 
 
-def _at(name: str, index: int, step: str | None = None) -> str:
+def component_at(name: str, index: int, step: str | None = None) -> str:
     """``input_at + 2 * input_step``, or ``filter_at + 2`` where components lie side by side."""
     if index == 0:
         return f"{name}_at"
@@ -192,7 +193,8 @@ def _at_point(width: int, index: int) -> str:
     return f"{width} * point + {index}" if index else f"{width} * point"
 
 
-def _short(operand: Operand) -> str:
+def short_name(operand: Operand) -> str:
+    """What its values are called in a kernel: ``result`` for whatever the kernel returns."""
     return "result" if operand.array == "results" else operand.name
 
 
@@ -212,6 +214,6 @@ def point_parameters(kernel: Kernel) -> tuple[str, ...]:
 
 
 def _parameters(operand: Operand) -> list[str]:
-    name = _short(operand)
+    name = short_name(operand)
     has_step = operand.scope is Scope.CHANNEL and operand.symbols != (operand.name,)
     return [operand.array, f"{name}_row", *([f"{name}_step"] if has_step else [])]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tfngen import naming
 from tfngen.emit.blocks import indented
 from tfngen.emit.cuda_functions import LaneFunctions, filter_arrays, tuple_of
+from tfngen.emit.printer import MAX_LINE
 from tfngen.forms import TANGENT, Form
 from tfngen.gpu import FOLDED, PARTS
 from tfngen.irreps import Path
@@ -312,11 +313,11 @@ def _tuple_lines(name: str, values: Sequence[str]) -> list[str]:
 def _call_lines(call: str, arguments: Sequence[str], indent: int) -> list[str]:
     """The call on one line where there is room, else its arguments on as few as hold them."""
     margin, line = " " * indent, f"{call}({', '.join(arguments)})"
-    if len(line) + indent + EDGE <= 110:
+    if len(line) + indent + EDGE <= MAX_LINE:
         return [margin + line]
     rows = [""]
     for argument in arguments:
-        if rows[-1] and len(rows[-1]) + len(argument) + indent + EDGE + 6 > 110:
+        if rows[-1] and len(rows[-1]) + len(argument) + indent + EDGE + 6 > MAX_LINE:
             rows.append("")
         rows[-1] += f"{' ' if rows[-1] else ''}{argument},"
     return [f"{margin}{call}(", *(f"{margin}    {row}" for row in rows), f"{margin})"]

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from tfngen import naming
-from tfngen.emit.blocks import indented, interleaved, path_parameters, point_parameters
+from tfngen.emit.blocks import (
+    component_at,
+    indented,
+    interleaved,
+    path_parameters,
+    point_parameters,
+    short_name,
+)
 from tfngen.emit.cuda_functions import LaneFunctions, lane_functions, sharing
 from tfngen.emit.cuda_groups import GroupKernel, group_kernel, groups
 from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
@@ -102,20 +110,10 @@ def _convolution_source(
             "constants": [definition(constant) for constant in printer.constants],
             "functions": [
                 {
-                    "name": each.name,
-                    "couplings": each.couplings,
-                    "coupling_name": each.coupling_name,
-                    "coupling_parameters": each.coupling_parameters,
-                    "coupling_body": each.coupling_body
-                    if users[each.coupling_name][0] == f"`{each.name}`"
-                    else "",
+                    **asdict(each),
+                    "coupling_body": each.coupling_body * (users[each.coupling_name][0] == f"`{each.name}`"),
                     "coupling_users": _listed(users[each.coupling_name]),
-                    "parameters": each.parameters,
-                    "formula": GRAPH_FORMULAS[each.name]
-                    .replace("[target]", "")
-                    .replace("[source]", "")
-                    .replace("[edge]", ""),
-                    "body": each.body,
+                    "formula": re.sub(r"\[\w+\]", "", GRAPH_FORMULAS[each.name]),
                 }
                 for each in functions
             ],
@@ -164,18 +162,8 @@ def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: B
             "paths": repr(tuple(tuple(path) for path in paths)),
             "kernels": [
                 {
-                    "name": each.name,
+                    **asdict(each),
                     "formula": GRAPH_FORMULAS[each.name],
-                    "parameters": each.parameters,
-                    "flags": each.flags,
-                    "start": each.start,
-                    "rows": each.rows,
-                    "couplings": each.couplings,
-                    "edge": each.edge,
-                    "tile_end": each.tile_end,
-                    "finish": each.finish,
-                    "stride": each.stride,
-                    "totals": each.totals,
                     "row": "row" if each.finish else "_",
                     "shared": [name for name in ("neighbors", "weight_rows") if f"{name}[slot]" in each.rows],
                 }
@@ -280,7 +268,7 @@ def _path_blocks(kernel: Kernel, printer: Printer) -> tuple[str, str, str]:
     used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
     ahead = [f"{operand.name}_at = edge * {operand.name}_row" for operand in edge]
     ahead += [
-        f"{symbol} = {operand.array}[{_at(f'{operand.name}_at', index)}]"
+        f"{symbol} = {operand.array}[{component_at(operand.name, index)}]"
         for operand in edge
         for index, symbol in enumerate(operand.symbols)
         if symbol in used
@@ -290,7 +278,10 @@ def _path_blocks(kernel: Kernel, printer: Printer) -> tuple[str, str, str]:
 
     channel = [operand for operand in kernel.inputs if operand.scope is Scope.CHANNEL]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    body = [f"{_short(operand)}_at = edge * {_short(operand)}_row + channel" for operand in channel + stored]
+    body = [
+        f"{short_name(operand)}_at = edge * {short_name(operand)}_row + channel"
+        for operand in channel + stored
+    ]
     body += interleaved(kernel.body, (), channel, stored, printer, 8, _load, _store)
 
     behind = [printer.statement(statement, 4).lstrip() for statement in kernel.after]
@@ -309,23 +300,11 @@ def _path_blocks(kernel: Kernel, printer: Printer) -> tuple[str, str, str]:
 
 def _load(operand: Operand, index: int, symbol: str) -> str:
     step = f"{operand.name}_step"
-    return f"{symbol} = load({operand.array}, {_at(f'{operand.name}_at', index, step)}, active)"
+    return f"{symbol} = load({operand.array}, {component_at(operand.name, index, step)}, active)"
 
 
 def _store(operand: Operand, index: int, symbol: str) -> str:
-    return f"store(results, {_at('result_at', index, 'result_step')}, {symbol}, active)"
-
-
-def _short(operand: Operand) -> str:
-    return "result" if operand.array == "results" else operand.name
-
-
-def _at(start: str, index: int, step: str = "") -> str:
-    if index == 0:
-        return start
-    if not step:
-        return f"{start} + {index}"
-    return f"{start} + {step}" if index == 1 else f"{start} + {index} * {step}"
+    return f"store(results, {component_at('result', index, 'result_step')}, {symbol}, active)"
 
 
 def _imports(text: str, always: set[str], constants: Sequence[Constant] = ()) -> list[str]:

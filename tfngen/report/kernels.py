@@ -16,7 +16,7 @@ from tfngen.cache import import_package
 from tfngen.emit.cuda_functions import lane_statements
 from tfngen.emit.package import read_manifest
 from tfngen.emit.sources import Plan
-from tfngen.forms import FORM, FORMS, Form
+from tfngen.forms import FORMS, TANGENT, Form
 from tfngen.gpu import MOST_THREADS, Capability
 from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
@@ -160,7 +160,7 @@ class _Counting:
         }
         elements = 0.0
         for operand in form.operands:
-            slot = operand.removesuffix("_tangent")
+            slot = operand.removesuffix(TANGENT)
             elements += row[slot] / (self.neighbors if slot in ("input", "grad") else 1)
         for slot in form.by:  # derivatives by inputs are written edge by edge, and read to be summed
             elements += row[slot] * {"grad": 1 / self.neighbors, "input": 2}.get(slot, 1)
@@ -224,7 +224,7 @@ def _operations(planned: PlannedKernel, channels: int) -> int:
 
 def totals(reports: Sequence[KernelReport]) -> Iterator[tuple[str, int, float, dict[str, float]]]:
     """For each form its name, operations and bytes for an edge, and nanoseconds on each machine, in all."""
-    for name in (form.name for form in FORMS if form.name in FORM):
+    for name in (form.name for form in FORMS):
         own = [each for each in reports if each.unit == "edge" and each.name == name]
         if own:
             times = {m.name: sum(each.nanoseconds[m.name] for each in own) for m in MACHINES}

@@ -182,6 +182,7 @@ def _digest(module: str) -> str:
     """Of everything a module's kernels are made of: sources, compilers, the words they are written with."""
     here = Path(__file__).parent
     files = [here / f"{name}.py" for name in ("kernel", "operations", "seam")]
+    files.append(here.parents[1] / "gpu.py")  # its numbers are compiled in
     home = sys.modules[module]
     imported = [each for each in vars(home).values() if isinstance(each, ModuleType)]
     files += sorted(

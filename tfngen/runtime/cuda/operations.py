@@ -15,7 +15,7 @@ from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, scalar
 def fold_place(lane):
     """Which of the folded values a lane ends up with; none, and `FOLDED`, in odd lanes."""
     if lane % 2:
-        return 16
+        return FOLDED
     return (lane >> 4 & 1) | (lane >> 3 & 1) << 1 | (lane >> 2 & 1) << 2 | (lane >> 1 & 1) << 3
 
 
