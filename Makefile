@@ -67,7 +67,7 @@ $(BIN)/python:
 	$(PIP) torch
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml
-	$(PIP) --editable ".[plot,experiments]"
+	$(PIP) --editable ".[training]"
 	@touch $@
 
 $(VENV)/.installed-test: $(BIN)/python pyproject.toml

@@ -11,8 +11,9 @@ import typer
 
 import tfngen
 from tfngen import console
-from tfngen.cli_bench import Package, bench
+from tfngen.cli_bench import bench
 from tfngen.cli_report import report
+from tfngen.cli_run import Dtype, run
 
 app = typer.Typer(
     name="tfngen",
@@ -23,7 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 coefficients = typer.Typer(no_args_is_help=True, help="Print exact coefficients: `cg` or `sh`.")
-run = typer.Typer(no_args_is_help=True, help="Train one of the paper's experiments.")
 plot = typer.Typer(no_args_is_help=True, help="Draw harmonics, filters, couplings or benchmarks.")
 app.add_typer(coefficients, name="coefficients")
 app.add_typer(run, name="run")
@@ -36,11 +36,6 @@ class Normalization(str, Enum):
     component = "component"
     norm = "norm"
     integral = "integral"
-
-
-class Dtype(str, Enum):
-    float32 = "float32"
-    float64 = "float64"
 
 
 class Target(str, Enum):
@@ -259,39 +254,6 @@ def show(
 
     text = path_text((l_filter, l_input, l_output), dtype.value, strategy.value, channels)
     console.print_source(text, None if role is None else role.value)
-
-
-@run.command()
-def tetris(
-    out: Annotated[Path, typer.Option(help="The folder for results, weights and picture.")] = Path(
-        "runs/tetris"
-    ),
-    package: Package = None,
-    steps: Annotated[int, typer.Option(help="Training steps.")] = 300,
-    rotations: Annotated[int, typer.Option(help="Random poses per shape in the test.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    dtype: Annotated[Dtype, typer.Option(help="Precision of training.")] = Dtype.float32,
-    picture: Annotated[bool, typer.Option(help="Draw the picture.")] = True,
-) -> None:
-    """Train on eight shapes in one orientation, recognise them in every orientation.
-
-    Exits with 1 when a result is not what it should be. Example: `tfngen run tetris --out runs/tetris`.
-    """
-    from tfngen.experiments import tetris as experiment
-
-    kernels = None if package is None else tfngen.load(path=package)
-    with console.progress() as advance:
-        result = experiment.run(
-            kernels, out, steps=steps, rotations=rotations, seed=seed, dtype=dtype.value, picture=picture,
-            progress=advance,
-        )  # fmt: skip
-    console.out.print(experiment.table(result))
-    for file in sorted(out.iterdir()):
-        console.out.print(str(file), highlight=False)
-    for failure in result.failures:
-        console.err.print(failure, style="red", markup=False)
-    if result.failures:
-        raise typer.Exit(1)
 
 
 @plot.command("harmonics")

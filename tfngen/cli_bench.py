@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from tfngen import console
+from tfngen.cli_run import Model
 
 bench = typer.Typer(no_args_is_help=True, help="Measure, beside others and against this machine's ceilings.")
 
@@ -219,3 +220,21 @@ def bench_compile(
     console.print_seconds(
         "seconds beyond `import torch, numba, tfngen`, from import to result", found, json_file
     )
+
+
+@bench.command("training")
+def bench_training(
+    model: Annotated[Model, typer.Option(help="Of `run missing-atom`.")] = Model.best,
+    threads: Annotated[int, typer.Option(help="Of torch; the experiment trains on one.", min=1)] = 1,
+    rounds: Rounds = 30,
+    json_file: JsonFile = None,
+) -> None:
+    """Time training steps of the missing-atom experiment beside the same network on e3nn.
+
+    Example: `tfngen bench training --model paper`.
+    """
+    from tfngen.bench import training
+
+    with console.progress() as advance:
+        found = training.measure(model.value, rounds, advance, threads)
+    console.print_training(found, json_file)

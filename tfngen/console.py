@@ -156,6 +156,25 @@ def print_product(found: dict[str, Any], file: Path | None) -> None:
     _write_json(found, file)
 
 
+def print_training(found: dict[str, Any], file: Path | None) -> None:
+    """Training steps beside e3nn's, as a table and, where asked for, a file."""
+    title = f"missing-atom, model {found['model']}, float32, {found['threads']} threads: whole training steps"
+    caption = f"ceilings in this run: {found['sgemm_gflops']:.0f} GFLOP/s, {found['read_gb_per_s']:.1f} GB/s"
+    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
+    for name in ("molecules a step", "", "ms a step", "s a pass", "× faster than e3nn"):
+        table.add_column(name, justify="right" if name else "left")
+    for row in found["rows"]:
+        table.add_row(
+            str(row["batch"]),
+            row["contender"],
+            f"{row['milliseconds_per_step']:.1f}",
+            f"{row['seconds_per_pass']:.2f}",
+            f"{row['times_faster_than_e3nn']:.1f}",
+        )
+    out.print(table)
+    _write_json(found, file)
+
+
 def print_runs(
     found: Iterable[dict[str, Any]], file: Path | None, picture: Path | None
 ) -> list[dict[str, Any]]:

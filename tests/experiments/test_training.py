@@ -13,9 +13,13 @@ from tfngen.experiments.training import (
     check_count,
     check_dtype,
     check_seed,
+    constant,
+    exponential_average,
+    half_cosine,
     minimize,
     parameter_count,
     reproducible,
+    warm_half_cosine,
 )
 
 
@@ -56,7 +60,7 @@ class Parabola(nn.Module):
 def test_minimize_minimizes_and_records():
     model, told = Parabola(), []
 
-    def objective():
+    def objective(step):
         loss = (model.x - 1).square().sum()
         return loss, {"loss": loss.item()}
 
@@ -72,7 +76,7 @@ def test_minimize_minimizes_and_records():
 def test_divergence_names_the_step(bad):
     model, calls = Parabola(), []
 
-    def objective():
+    def objective(step):
         calls.append(None)
         return model.x.sum() * (bad if len(calls) == 3 else 1.0), {}
 
@@ -83,8 +87,51 @@ def test_divergence_names_the_step(bad):
 def test_a_gradient_that_is_not_finite_stops_too():
     model = Parabola()
     with pytest.raises(DivergenceError, match="step 1: the gradient's norm is nan"):
-        minimize(model, lambda: ((model.x * 0).square().sum().sqrt(), {}), steps=1, learning_rate=0.1)
+        minimize(model, lambda step: ((model.x * 0).square().sum().sqrt(), {}), steps=1, learning_rate=0.1)
     assert torch.equal(model.x.detach(), torch.tensor([3.0, -2.0]))
+
+
+def test_divergence_names_what_the_step_was_computed_from():
+    model = Parabola()
+    with pytest.raises(DivergenceError, match="train, step 3, on batch 2: the objective is nan"):
+        minimize(
+            model,
+            lambda step: (model.x.sum() * (float("nan") if step == 2 else 1.0), {}),
+            steps=5,
+            learning_rate=0.1,
+            culprit=lambda step: f"batch {step}",
+        )
+
+
+def test_schedules_begin_and_end_where_they_should():
+    assert [half_cosine(0), half_cosine(0.5), half_cosine(1)] == pytest.approx([1, 0.5, 0])
+    assert warm_half_cosine(0) < 0.01
+    assert warm_half_cosine(0.02) == pytest.approx(half_cosine(0.02))
+    assert warm_half_cosine(1) == pytest.approx(0)
+    assert constant(0) == constant(1) == 1
+
+
+def test_curves_are_means_over_windows():
+    model = Parabola()
+    curves = minimize(
+        model, lambda step: (model.x.sum(), {"step": float(step)}), steps=7, learning_rate=0.1, window=3
+    )
+    assert curves == {"step": [1.0, 4.0]}
+
+
+def test_the_average_follows_the_parameters():
+    model = Parabola()
+    average, seen = exponential_average(model, 0.5), []
+
+    def objective(step):
+        seen.append(model.x.detach().clone())
+        return (model.x - 1).square().sum(), {}
+
+    minimize(model, objective, steps=3, learning_rate=0.1, average=average)
+    expected, after = None, [*seen[1:], model.x.detach()]
+    for x in after:
+        expected = x if expected is None else 0.5 * expected + 0.5 * x
+    torch.testing.assert_close(average.module.x.detach(), expected)
 
 
 def test_reproducible_seeds_and_leaves_no_trace():

@@ -187,7 +187,7 @@ def _train(model: nn.Module, steps: int, name: str, progress: Progress) -> dict[
     shapes = shape_positions().to(next(model.parameters()).dtype)
     labels = torch.arange(len(NAMES))
 
-    def objective() -> tuple[Tensor, dict[str, float]]:
+    def objective(step: int) -> tuple[Tensor, dict[str, float]]:
         logits = model(shapes)
         loss = functional.cross_entropy(logits, labels)
         accuracy = (logits.argmax(1) == labels).double().mean().item()

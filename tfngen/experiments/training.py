@@ -8,22 +8,43 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from tfngen.experiments.checkpoint import Checkpoint, Curves
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, steps done, steps in all), as by `tfngen.build`; `tfngen.console.progress` draws it."""
 
-Objective = Callable[[], tuple[Tensor, dict[str, float]]]
-"""Gives the scalar to minimise, and numbers to record."""
+Objective = Callable[[int], tuple[Tensor, dict[str, float]]]
+"""Given the step, counted from 0: the scalar to minimise, and numbers to record."""
+
+Schedule = Callable[[float], float]
+"""From the share of the steps that are done, 0 to 1, to a factor of the learning rate."""
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class DivergenceError(ArithmeticError):
-    """Training left the finite numbers; the message says at which step."""
+    """Training left the finite numbers; the message says at which step, and on what."""
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """A `Progress` that shows nothing."""
+
+
+def half_cosine(done: float) -> float:
+    """From 1 to 0 along half a cosine (Loshchilov & Hutter, arXiv:1608.03983, eq. 5, without restarts)."""
+    return 0.5 * (1 + math.cos(math.pi * done))
+
+
+def warm_half_cosine(done: float, warm: float = 0.02) -> float:
+    """The same after a linear rise over the first `warm` of the steps."""
+    return half_cosine(done) * min(1.0, (done + 1e-4) / warm)
+
+
+def constant(done: float) -> float:
+    """1, whatever is done: the papers' Adam."""
+    return 1.0
 
 
 def minimize(
@@ -32,48 +53,78 @@ def minimize(
     *,
     steps: int,
     learning_rate: float,
+    schedule: Schedule = half_cosine,
     clip: float = 1.0,
+    average: AveragedModel | None = None,
+    window: int = 1,
+    checkpoint: Checkpoint | None = None,
+    culprit: Callable[[int], str] | None = None,
     stage: str = "train",
     progress: Progress = silent,
 ) -> dict[str, list[float]]:
-    """Adam, its learning rate falling to zero along half a cosine, gradients clipped to a norm.
+    """Adam (Kingma & Ba, arXiv:1412.6980), gradients clipped to a norm; continues where a checkpoint ends.
+
+    A step depends on nothing but its number, the parameters and Adam's moments, so a run that was stopped
+    anywhere and continued gives the weights, bit for bit, of one that was not.
 
     Args:
         model: whose parameters change.
         objective: evaluated once per step.
         steps: how many, ≥ 1.
-        learning_rate: of the first step.
+        learning_rate: before the schedule's factor.
+        schedule: how the learning rate changes, half a cosine down to 0 by default.
         clip: the largest norm of a step's gradient over all parameters.
+        average: follows the parameters, updated after every step.
+        window: how many steps each recorded number is the mean of.
+        checkpoint: read before the first step, written now and then and after the last.
+        culprit: names what a step was computed from, for the error when that goes wrong.
         stage: what this training is called, in progress and errors.
         progress: told after every step.
 
     Returns:
-        Each number the objective records, step by step.
+        Each number the objective records, window by window.
 
     Raises:
-        DivergenceError: the objective or its gradient is not finite.
+        DivergenceError: the objective or its gradient is not finite; the step it would have led to is not
+            taken, nor is the checkpoint written again.
+        ValueError: the checkpoint is of another run.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    curves: dict[str, list[float]] = {}
-    for step in range(1, steps + 1):
+    curves = Curves(window)
+    modules = {"model": model} | ({} if average is None else {"average": average})
+    start = 0 if checkpoint is None else checkpoint.restore(modules, optimizer, curves)
+    for step in range(start, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * schedule(step / steps)
         optimizer.zero_grad()
-        loss, record = objective()
-        _check_finite(stage, step, "objective", loss.item())
+        loss, record = objective(step)
+        _check_finite(stage, step, "objective", loss.item(), culprit)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
-        _check_finite(stage, step, "gradient's norm", norm.item())
+        _check_finite(stage, step, "gradient's norm", norm.item(), culprit)
         optimizer.step()
-        schedule.step()
-        for name, value in record.items():
-            curves.setdefault(name, []).append(value)
-        progress(stage, step, steps)
-    return curves
+        if average is not None:
+            average.update_parameters(model)
+        curves.add(record)
+        if checkpoint is not None:
+            checkpoint.save_if_due(modules, optimizer, curves, step + 1, last=step + 1 == steps)
+        progress(stage, step + 1, steps)
+    return curves.values
 
 
-def _check_finite(stage: str, step: int, what: str, value: float) -> None:
+def _check_finite(
+    stage: str, step: int, what: str, value: float, culprit: Callable[[int], str] | None
+) -> None:
     if not math.isfinite(value):
-        raise DivergenceError(f"{stage}, step {step}: the {what} is {value}; try another seed or rate")
+        on = f", on {culprit(step)}" if culprit is not None else ""
+        raise DivergenceError(
+            f"{stage}, step {step + 1}{on}: the {what} is {value}; try another seed or learning rate"
+        )
+
+
+def exponential_average(model: nn.Module, decay: float) -> AveragedModel:
+    """Parameters that follow those of `model`: θ̄ ← decay · θ̄ + (1 − decay) · θ after every step."""
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -27,6 +27,7 @@ class Convolution(nn.Module):
         kernels: a generated package.
         basis: radial basis of the network.
         hidden: width of its hidden layer.
+        hidden_per_path: whether each path has such a hidden layer of its own, as in the paper's code.
         envelope: a smooth cutoff multiplying every radial function.
         activation: η of the radial network, shifted softplus by default.
         mean_neighbors: the average number of edges per node; the sum is divided by its square root, so
@@ -43,6 +44,7 @@ class Convolution(nn.Module):
         kernels: Kernels,
         basis: RadialBasis,
         hidden: int = 32,
+        hidden_per_path: bool = False,
         envelope: nn.Module | None = None,
         activation: nn.Module | None = None,
         mean_neighbors: float | None = None,
@@ -50,7 +52,8 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         self.product = PointConvolution(kernels, irreps_in, irreps_filter, irreps_out, paths)
-        self.radial = RadialNetwork(basis, hidden, self.product.weight_numel, activation, envelope)
+        groups = [path.channels for path in self.product.paths] if hidden_per_path else None
+        self.radial = RadialNetwork(basis, hidden, self.product.weight_numel, activation, envelope, groups)
         self.mean_neighbors = None if mean_neighbors is None else positive("mean_neighbors", mean_neighbors)
 
     @property

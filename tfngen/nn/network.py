@@ -79,6 +79,7 @@ class TensorFieldNetwork(nn.Module):
         lmax_filter: filters of every degree up to this one, with true parity; the kernels' LMAX by default.
         irreps_filter: the filters themselves instead, as in ``0e+1e`` to ignore parity.
         radial_hidden: the width of the radial networks' hidden layer.
+        hidden_per_path: whether each path has such a layer of its own; see `Convolution`.
         envelope: a smooth cutoff for the radial functions, shared by all layers.
         mean_neighbors: divides the sums over neighbours by its square root; see `Convolution`.
         concatenate_input: whether a layer's self-interaction sees its input beside the convolution.
@@ -100,6 +101,7 @@ class TensorFieldNetwork(nn.Module):
         lmax_filter: int | None = None,
         irreps_filter: Irreps | str | None = None,
         radial_hidden: int = 32,
+        hidden_per_path: bool = False,
         envelope: nn.Module | None = None,
         mean_neighbors: float | None = None,
         concatenate_input: bool = True,
@@ -141,6 +143,7 @@ class TensorFieldNetwork(nn.Module):
                 kernels=kernels,
                 basis=basis,
                 hidden=radial_hidden,
+                hidden_per_path=hidden_per_path,
                 envelope=envelope,
                 mean_neighbors=mean_neighbors,
                 paths=paths,

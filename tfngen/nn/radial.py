@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -164,6 +165,9 @@ class RadialNetwork(nn.Module):
         out: the number of radial functions c.
         activation: η, shifted softplus by default.
         envelope: a smooth cutoff u, a module (edges,) → (edges,).
+        groups: radial functions in groups of these sizes, which sum to `out`, with a hidden layer of their
+            own each, as the paper's code gives every path of a convolution; one group by default. The
+            groups' outer matrices are multiplied as one block-diagonal matrix: meant for few groups.
     """
 
     def __init__(
@@ -173,13 +177,17 @@ class RadialNetwork(nn.Module):
         out: int,
         activation: nn.Module | None = None,
         envelope: nn.Module | None = None,
+        groups: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         for name, size in (("hidden", hidden), ("out", out)):
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ValueError(f"{name}: {size!r}; it must be an integer ≥ 1")
+        self.groups = (out,) if groups is None else tuple(groups)
+        if sum(self.groups) != out or min(self.groups) < 1:
+            raise ValueError(f"groups: {groups!r}; they must be integers ≥ 1 that sum to out, {out}")
         self.basis = basis
-        self.inner = nn.Linear(basis.number, hidden)
+        self.inner = nn.Linear(basis.number, hidden * len(self.groups))
         self.activation = ShiftedSoftplus() if activation is None else activation
         self.outer = nn.Linear(hidden, out)
         self.envelope = envelope
@@ -203,8 +211,15 @@ class RadialNetwork(nn.Module):
             raise ValueError(
                 f"distances: dtype {distances.dtype}; the network's parameters are {self.inner.weight.dtype}"
             )
-        radial = self.outer(self.activation(self.inner(self.basis(distances))))
+        hidden = self.activation(self.inner(self.basis(distances)))
+        radial = functional.linear(hidden, self._outer_matrix(), self.outer.bias)
         return radial if self.envelope is None else radial * self.envelope(distances)[:, None]
+
+    def _outer_matrix(self) -> Tensor:
+        """(out, hidden · groups): the outer weights, where each group sees its own hidden units only."""
+        if len(self.groups) == 1:
+            return self.outer.weight
+        return torch.block_diag(*self.outer.weight.split(self.groups))
 
 
 def positive(name: str, value: float) -> float:

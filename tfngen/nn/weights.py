@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from tfngen.files import write_bytes
 
@@ -44,17 +44,7 @@ def load(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: it is not a safetensors file, or another model's: the message names what differs.
         ModuleNotFoundError: safetensors is not installed.
     """
-    safetensors = _safetensors()
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"path: {os.fspath(path)} is not a file")
-    try:
-        tensors = safetensors.load_file(path)
-        with safe_open(path, framework="pt") as file:
-            note = (file.metadata() or {}).get("tfngen", "{}")
-    except SafetensorError as error:
-        raise ValueError(f"path: {os.fspath(path)} is not a safetensors file ({error})") from error
+    tensors, note = _read(path)
     expected = model.state_dict()
     differences = [f"{name} is missing" for name in expected if name not in tensors]
     differences += [f"{name} is unknown to this model" for name in tensors if name not in expected]
@@ -69,8 +59,33 @@ def load(model: nn.Module, path: str | os.PathLike[str]) -> dict[str, Any]:
             f"path: {os.fspath(path)} holds another model's weights: {'; '.join(differences[:5])}{more}"
         )
     model.load_state_dict(tensors)
-    metadata: dict[str, Any] = json.loads(note)
-    return metadata
+    return note
+
+
+def metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save` was told beside the model, so that a model can be made to fit the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a safetensors file.
+        ModuleNotFoundError: safetensors is not installed.
+    """
+    return _read(path)[1]
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    safetensors = _safetensors()
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"path: {os.fspath(path)} is not a file")
+    try:
+        tensors = safetensors.load_file(path)
+        with safe_open(path, framework="pt") as file:
+            note: dict[str, Any] = json.loads((file.metadata() or {}).get("tfngen", "{}"))
+    except SafetensorError as error:
+        raise ValueError(f"path: {os.fspath(path)} is not a safetensors file ({error})") from error
+    return tensors, note
 
 
 def _safetensors() -> ModuleType:
