@@ -54,6 +54,10 @@ COMMANDS = (
     ("coefficients", "sh"),
     ("show",),
     ("run", "tetris"),
+    ("run", "gravity"),
+    ("run", "inertia"),
+    ("run", "missing-atom"),
+    ("run", "missing-atom-summary"),
     ("plot", "harmonics"),
     ("plot", "filters"),
     ("plot", "couplings"),
@@ -64,6 +68,7 @@ COMMANDS = (
     ("bench", "product"),
     ("bench", "startup"),
     ("bench", "compile"),
+    ("bench", "training"),
 )
 
 
@@ -267,3 +272,38 @@ def test_the_module_runs_as_a_command():
     result = tfngen("--version")
     assert result.returncode == 0
     assert result.stdout.startswith("tfngen 0.")
+
+
+def test_inertia_from_the_command_line(run, tmp_path):
+    code, out, _ = run(
+        "run", "inertia", "--steps", "120", "--validation", "5", "--no-picture", "--out", "made"
+    )
+    assert code == 0
+    assert "Inertia, sets of 2 to 10" in out
+    assert {file.name for file in (tmp_path / "made").iterdir()} == {"results.json", "weights.safetensors"}
+
+
+def test_an_experiment_that_fails_exits_with_1(run):
+    code, out, err = run("run", "gravity", "--steps", "3", "--validation", "2", "--no-picture")
+    assert code == 1
+    assert "Gravity" in out
+    assert "published: the radial function is off by" in err
+
+
+def test_weights_are_for_evaluation(run):
+    code, _, err = run("run", "missing-atom", "--weights", "some.safetensors")
+    assert code == 2
+    assert "--evaluate" in err
+
+
+def test_long_work_says_where_it_is_when_nobody_watches(capsys, monkeypatch):
+    from tfngen import console
+
+    monkeypatch.setattr(console, "QUIET_SECONDS", 0.0)
+    with console.progress() as advance:
+        advance("train", 5000, 31500)
+    assert "train: 5,000 of 31,500" in capsys.readouterr().err
+    monkeypatch.setattr(console, "QUIET_SECONDS", 60.0)
+    with console.progress() as advance:
+        advance("train", 5000, 31500)
+    assert capsys.readouterr().err == ""

@@ -178,6 +178,19 @@ def missing_atom(
         _show(experiment.table(result), result.files.values(), [])
 
 
+@run.command("missing-atom-summary")
+def missing_atom_summary(
+    folders: Annotated[list[Path], typer.Argument(help="Of runs that differ in their seeds.")],
+) -> None:
+    """Put several runs of `missing-atom` together: mean ± deviation.
+
+    Example: `tfngen run missing-atom-summary runs/seed0 runs/seed1 runs/seed2`.
+    """
+    from tfngen.experiments import missing_atom as experiment
+
+    console.out.print(experiment.summary(folders))
+
+
 def _show(table: Table, files: Iterable[Path], failures: Sequence[str]) -> None:
     """What an experiment found and wrote; exits with 1 if something is not what it should be."""
     console.out.print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -30,18 +31,28 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 120
 """Columns where there is no terminal to ask: enough for every table here."""
 
+QUIET_SECONDS = 60.0
+"""How often long work says where it is, where there is no terminal to draw a bar on."""
+
 out = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True)
 
 
 @contextmanager
 def progress(single: bool = False) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage, or a `single` one for all, on a terminal, on stderr; nothing where nobody watches."""
+    """A bar per stage, or a `single` one for all, on a terminal, on stderr; elsewhere a line now and then."""
     columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, Any] = {}
+        said = time.monotonic()
 
         def advance(stage: str, done: int, total: int) -> None:
+            nonlocal said
+            if not err.is_terminal:
+                if time.monotonic() - said >= QUIET_SECONDS:
+                    said = time.monotonic()
+                    err.print(f"{stage}: {done:,} of {total:,}", highlight=False, soft_wrap=True)
+                return
             key = "" if single else stage
             if key not in tasks:
                 tasks[key] = bars.add_task(stage, total=total)

@@ -25,7 +25,7 @@ from tfngen.experiments.missing_atom_models import (
     loss,
     softmax_by_graph,
 )
-from tfngen.experiments.missing_atom_result import SETS, Score, spread
+from tfngen.experiments.missing_atom_result import SETS, Score, summary
 from tfngen.experiments.molecules import SYMBOLS, Molecule
 from tfngen.experiments.motions import random_rotations
 from tfngen.experiments.on_e3nn import on_e3nn
@@ -168,13 +168,36 @@ def test_scores_count_what_is_near_and_right():
     assert {SYMBOLS[number] for number in ELEMENTS} == {"H", "C", "N", "O", "F"}
 
 
-def test_several_seeds_are_a_mean_and_a_deviation():
-    scores = [
-        Score(1, 1, accuracy, distance, 1, 1, {}, {}) for accuracy, distance in ((0.9, 0.1), (1.0, 0.3))
-    ]
-    mean, deviation = spread([{"19": score} for score in scores])["19"]
-    assert mean.tolist() == pytest.approx([0.95, 0.2])
-    assert deviation.tolist() == pytest.approx([0.1 / 2**0.5, 0.2 / 2**0.5])
+def results(folder, accuracy, distance, **changed):
+    folder.mkdir()
+    scores = {"19": {"accuracy": accuracy, "mean_distance": distance}}
+    run = {"experiment": "missing-atom", "settings": {"model": "best", "seed": 0}, "sets": scores}
+    (folder / "results.json").write_text(json.dumps(run | {"seconds": {"train": 60}} | changed))
+    return folder
+
+
+def test_several_seeds_are_a_mean_and_a_deviation(tmp_path):
+    table = summary([results(tmp_path / "a", 0.9, 0.1), results(tmp_path / "b", 1.0, 0.3)])
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0][0] == "19"
+    assert cells[1][0] == "95.00 ± 7.07 (94.7)"
+    assert cells[2][0] == "0.2000 ± 0.1414 (0.15)"
+
+
+def test_runs_that_cannot_be_put_together(tmp_path):
+    one = results(tmp_path / "one", 0.9, 0.1)
+    with pytest.raises(ValueError, match=r"^folders: 1; "):
+        summary([one])
+    with pytest.raises(FileNotFoundError, match=r"^folders: .*nowhere"):
+        summary([one, tmp_path / "nowhere"])
+    with pytest.raises(ValueError, match=r"^folders: .* another experiment"):
+        summary([one, results(tmp_path / "other", 0.9, 0.1, experiment="tetris")])
+    paper = results(tmp_path / "paper", 0.9, 0.1, settings={"model": "paper", "seed": 0})
+    with pytest.raises(ValueError, match=r"^folders: runs of the models best, paper"):
+        summary([one, paper])
+    (one / "results.json").write_text("{")
+    with pytest.raises(ValueError, match=r"^folders: .* damaged"):
+        summary([one, paper])
 
 
 # ── runs ────────────────────────────────────────────────────────────────────────────────────────────────

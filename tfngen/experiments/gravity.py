@@ -19,7 +19,16 @@ import torch
 from torch import Generator, Tensor
 
 from tfngen.experiments.mass_models import GravityNetwork, gravity_radial
-from tfngen.experiments.mass_training import RADII, Fitted, Recipe, checkpoints, fit, generator, recipes
+from tfngen.experiments.mass_training import (
+    PICTURE,
+    RADII,
+    VALIDATION,
+    Fitted,
+    Recipe,
+    checkpoints,
+    fit,
+    recipes,
+)
 from tfngen.experiments.point_masses import PointMasses, accelerations
 from tfngen.experiments.results import Stopwatch, prepare_folder, require, versions
 from tfngen.experiments.training import (
@@ -29,6 +38,7 @@ from tfngen.experiments.training import (
     check_seed,
     reproducible,
     silent,
+    stream,
 )
 from tfngen.files import write_bytes, write_json
 from tfngen.nn import weights
@@ -131,7 +141,9 @@ def run(
 
             kernels = load(lmax=1)
         found, errors = {}, {}
-        sets = PointMasses.draw(validation_sets, FEWEST, VALIDATION_MOST, REACH, APART, generator(seed, -1))
+        sets = PointMasses.draw(
+            validation_sets, FEWEST, VALIDATION_MOST, REACH, APART, stream(seed, VALIDATION)
+        )
         network = GravityNetwork(kernels)
         for name, recipe in chosen.items():
             torch.manual_seed(seed)
@@ -156,7 +168,7 @@ def run(
 
         with clock("picture"), reproducible(seed):
             files["picture"] = folder / "gravity.png"
-            shown = PointMasses.draw(1, MOST, MOST, REACH, 1.0, generator(seed, -2))
+            shown = PointMasses.draw(1, MOST, MOST, REACH, 1.0, stream(seed, PICTURE))
             write_bytes(files["picture"], draw_gravity(result, shown, *both(network, shown)))
     write_json(files["results"], result.to_json())
     for checkpoint in saved.values():

@@ -20,7 +20,7 @@ import torch
 from torch import Generator, Tensor
 
 from tfngen.experiments.mass_models import InertiaNetwork, inertia_radials
-from tfngen.experiments.mass_training import RADII, Fitted, Recipe, checkpoints, fit, generator, recipes
+from tfngen.experiments.mass_training import RADII, VALIDATION, Fitted, Recipe, checkpoints, fit, recipes
 from tfngen.experiments.point_masses import PointMasses, inertia_tensors
 from tfngen.experiments.results import Stopwatch, prepare_folder, require, versions
 from tfngen.experiments.training import (
@@ -30,6 +30,7 @@ from tfngen.experiments.training import (
     check_seed,
     reproducible,
     silent,
+    stream,
 )
 from tfngen.files import write_bytes, write_json
 from tfngen.nn import weights
@@ -144,7 +145,7 @@ def run(
 
             kernels = load(lmax=2)
         found = {}
-        sets = PointMasses.draw(validation_sets, FEWEST, most, REACH, 0.0, generator(seed, -1))
+        sets = PointMasses.draw(validation_sets, FEWEST, most, REACH, 0.0, stream(seed, VALIDATION))
         network = InertiaNetwork(kernels)
         for name, recipe in chosen.items():
             torch.manual_seed(seed)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
 
 from tfngen.experiments.checkpoint import Checkpoint, refuse_unfinished
@@ -17,10 +16,14 @@ from tfngen.experiments.training import (
     constant,
     half_cosine,
     minimize,
+    stream,
 )
 
 NO_CLIP = 1e9
 """A norm no gradient reaches: these objectives are tame, and the published runs did not clip."""
+
+PICTURE, VALIDATION, FIRST_STEP = 0, 1, 2
+"""Which stream of a seed's random numbers is whose."""
 
 RADII = 151
 """At so many distances learnt radial functions are compared and drawn."""
@@ -108,7 +111,7 @@ def fit(
         record = {}
         if validate is not None and step % every == 0:
             record["validation"] = validate()
-        value = loss(generator(seed, step), recipe.sets)
+        value = loss(stream(seed, FIRST_STEP + step), recipe.sets)
         return value, record | {"loss": value.item()}
 
     return minimize(
@@ -123,8 +126,3 @@ def fit(
         stage=f"train {name}",
         progress=progress,
     )
-
-
-def generator(seed: int, step: int) -> Generator:
-    """Of the sets of a step, counted from 0; −1 for those of validation, −2 for one to draw."""
-    return torch.Generator().manual_seed((seed + 1_000_003 * (step + 2)) % 2**63)

@@ -34,7 +34,13 @@ from tfngen.experiments.missing_atom_models import (
     Prediction,
     loss,
 )
-from tfngen.experiments.missing_atom_result import SETS, MissingAtomResult, Score, table
+from tfngen.experiments.missing_atom_result import (
+    SETS,
+    MissingAtomResult,
+    Score,
+    summary,
+    table,
+)
 from tfngen.experiments.molecules import Molecule
 from tfngen.experiments.parallel import Team, team
 from tfngen.experiments.results import Stopwatch, prepare_folder, require
@@ -47,13 +53,14 @@ from tfngen.experiments.training import (
     parameter_count,
     reproducible,
     silent,
+    stream,
     warm_half_cosine,
 )
 from tfngen.files import write_bytes, write_json
 from tfngen.nn import weights
 from tfngen.runtime.convolution import Kernels
 
-__all__ = ["MissingAtomResult", "Recipe", "Score", "evaluate", "load_network", "run", "table"]
+__all__ = ["MissingAtomResult", "Recipe", "Score", "evaluate", "load_network", "run", "summary", "table"]
 
 SHIPPED = Path(__file__).parent / "missing_atom.safetensors"
 """The trained `best` network that comes with the project."""
@@ -287,7 +294,7 @@ def _train(
         number, at = divmod(step, per_pass)
         if number not in drawn:
             drawn.clear()
-            drawn[number] = training.random_holes(torch.Generator().manual_seed(seed + 1_000_003 * number))
+            drawn[number] = training.random_holes(stream(seed, number))
         molecule, removed = drawn[number]
         these = slice(at * recipe.batch, (at + 1) * recipe.batch)
         return molecule[these], removed[these]

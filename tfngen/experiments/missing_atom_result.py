@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from tfngen.experiments.missing_atom_models import ELEMENTS
@@ -138,12 +140,54 @@ def _beside(value: float, digits: int, published: float | None, published_digits
     return f"{value:.{digits}f}" + ("" if published is None else f" [dim]({published:.{theirs}f})[/]")
 
 
-def spread(results: Sequence[Mapping[str, Score]]) -> dict[str, tuple[Tensor, Tensor]]:
-    """Several seeds: by set, (mean, deviation) of (accuracy, mean distance), each (2,) float64."""
-    found = {}
-    for name in results[0]:
-        rows = torch.tensor(
-            [[run[name].accuracy, run[name].mean_distance] for run in results], dtype=torch.float64
+def summary(folders: Sequence[str | os.PathLike[str]]) -> Table:
+    """Several runs of one model, as their results.json tell them: mean ± deviation over the runs.
+
+    Raises:
+        FileNotFoundError: a folder has no results.
+        ValueError: fewer than two folders, or results of something else or of different models.
+    """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    if len(folders) < 2:
+        raise ValueError(f"folders: {len(folders)}; a deviation is of two runs or more")
+    runs = [_read(Path(folder) / "results.json") for folder in folders]
+    models = sorted({run["settings"]["model"] for run in runs})
+    if len(models) > 1:
+        raise ValueError(f"folders: runs of the models {', '.join(models)}; give runs of one")
+    seeds = ", ".join(str(run["settings"]["seed"]) for run in runs)
+    shown = Table(
+        title=f"Missing atom, model {models[0]}: mean ± deviation over seeds {seeds}",
+        caption="In brackets: Thomas et al., 2018.",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+    )
+    shown.add_column("atoms")
+    for heading in ("correct %", "distance Å"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for name in runs[0]["sets"]:
+        accuracies = [100 * run["sets"][name]["accuracy"] for run in runs]
+        distances = [run["sets"][name]["mean_distance"] for run in runs]
+        theirs = PUBLISHED.get(name)
+        shown.add_row(
+            name,
+            f"{mean(accuracies):.2f} ± {stdev(accuracies):.2f}"
+            + (f" ({100 * theirs[0]:.1f})" if theirs else ""),
+            f"{mean(distances):.4f} ± {stdev(distances):.4f}" + (f" ({theirs[1]:.2f})" if theirs else ""),
         )
-        found[name] = rows.mean(0), rows.std(0, unbiased=len(results) > 1)
-    return found
+    minutes = [run["seconds"]["train"] / 60 for run in runs]
+    shown.add_row("training, minutes", f"{mean(minutes):.1f} ± {stdev(minutes):.1f}", "")
+    return shown
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"folders: {path} is not a file")
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"folders: {path} is damaged ({error})") from error
+    if run.get("experiment") != "missing-atom":
+        raise ValueError(f"folders: {path} is of another experiment")
+    return run

@@ -149,6 +149,11 @@ def reproducible(seed: int) -> Iterator[None]:
             torch.set_num_threads(threads)
 
 
+def stream(seed: int, number: int) -> torch.Generator:
+    """A generator of its own for the `number`-th of something, a pass or a step, counted from 0."""
+    return torch.Generator().manual_seed((seed + 1_000_003 * number) % 2**63)
+
+
 def check_count(name: str, value: object) -> int:
     """`value`, once it is an integer ≥ 1.
 
