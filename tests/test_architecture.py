@@ -48,7 +48,8 @@ ALLOWED = {
     "bench": (
         {"tfngen", "tfngen.interop", "tfngen.experiments"},
         {"torch", "numpy", "rich", "e3nn", "cuequivariance", "cuequivariance_torch", "jax", "e3nn_jax"}
-        | {"sphericart", "ase", "sevenn", "mace", "nequip", "openequivariance", "LunaEquivariance"},
+        | {"sphericart", "ase", "sevenn", "mace", "nequip", "openequivariance", "LunaEquivariance"}
+        | {"flashTP_e3nn", "flashcart"},
     ),
     "experiments": (
         {"tfngen.runtime", "tfngen.nn", "tfngen.cache", "tfngen.plot.style", "tfngen"},

@@ -51,7 +51,7 @@ def bench_conv(
     workload: Annotated[
         list[str] | None,
         typer.Option(
-            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, or a series: degree, "
+            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, dhfr, or a series: degree, "
             "size, small, gpu; repeat for several. The first by default."
         ),
     ] = None,
@@ -65,6 +65,9 @@ def bench_conv(
     json_file: JsonFile = None,
     picture: Picture = None,
     device: Annotated[str, typer.Option(help="Where: cpu or cuda.")] = "cpu",
+    data: Annotated[
+        Path | None, typer.Option(help="The protein 5DFR, for dhfr: npz, or what ase reads, in Å.")
+    ] = None,
 ) -> None:
     """Time convolutions over graphs, forward, gradient and force training, beside every peer installed.
 
@@ -72,11 +75,14 @@ def bench_conv(
     """
     from tfngen.bench import convolution
     from tfngen.bench.turns import Effort
-    from tfngen.bench.workloads import find
+    from tfngen.bench.workloads import find, left_out
 
+    names = workload or ["tfn-l3"]
+    for line in left_out(names, data):
+        console.err.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
     with console.progress(single=True) as advance:
         found = convolution.run(
-            find(workload or ["tfn-l3"]), package, _names(peers), compiled, _names(allocator),
+            find(names, data), package, _names(peers), compiled, _names(allocator),
             Effort(rounds, seconds, patience), advance, device,
         )  # fmt: skip
         runs = console.print_runs(found, json_file, picture)

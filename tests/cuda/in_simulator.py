@@ -24,13 +24,15 @@ from tfngen.runtime.cuda import launch as cuda
 from tfngen.runtime.cuda import seam
 from tfngen.runtime.cuda.operations import fold_place, folding
 from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.run import place
 from tfngen.runtime.cuda.seam import SIMULATED, scalar
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.segments import EdgeOrder
 
 assert SIMULATED
 
-BOUND = {torch.float32: 2e-6, torch.float64: 1e-14}
+BOUND = {torch.float32: 2e-6, torch.float64: 1e-14, torch.float16: 2**-11, torch.bfloat16: 2**-8}
+"""Of the largest entry; for half precision, what rounding a result can change."""
 CASES = {
     "every path": ("3x0e+2x1e", "0e+1e", "0e+1e"),
     "one path of many": ("2x1e", "1e", "0e"),
@@ -114,6 +116,28 @@ def test_every_form_of_a_convolution(tfn_l1, name):
 def test_in_float32(tfn_l1):
     plan = tfn_l1.Convolution(*CASES["every path"])._numbers
     check_forms(tfn_l1, plan, random_graph(3, 7).edges, torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_in_memory(tfn_l1, dtype):
+    """Operands and results have few digits, and so have derivatives by inputs before they are summed."""
+    plan = tfn_l1.Convolution(*CASES["every path"])._numbers
+    check_forms(tfn_l1, plan, random_graph(3, 7).edges, dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_as_torch_does(dtype):
+    values = torch.cat([random(200), torch.tensor([0.0, -0.0, 1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-11, 3e38])])
+    values = torch.cat([values, torch.tensor([torch.inf, -torch.inf, torch.nan])]).float()
+    rounded = torch.empty_like(values, dtype=dtype)
+    kept, array = values.numpy(), place(rounded)
+    for at in range(len(kept)):
+        with np.errstate(over="ignore"):
+            seam.write(array, at, kept[at])
+    assert torch.equal(rounded.nan_to_num(7.0), values.to(dtype).nan_to_num(7.0))
+    read = torch.tensor([seam.read(array, at) for at in range(len(kept))])
+    assert read.dtype == torch.float32
+    assert torch.equal(read.nan_to_num(7.0), rounded.float().nan_to_num(7.0))
 
 
 @pytest.mark.parametrize(("nodes", "edges"), [(0, 0), (2, 0), (1, 1)])
@@ -219,8 +243,9 @@ def test_every_role_of_a_path(tfn_l1, path, role, channels):
     assert_same([one], [other])
 
 
-def test_a_product_without_weights(tfn_l1):
-    x, y = random(3, 3, 2).transpose(1, 2), random(3, 3)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_product_without_weights(tfn_l1, dtype):
+    x, y = random(3, 3, 2, dtype=dtype).transpose(1, 2), random(3, 3, dtype=dtype)
     one, other = both(lambda: tfn_l1.tensor_product((1, 1, 0), y, x))
     assert_same([one], [other])
 

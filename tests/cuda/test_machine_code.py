@@ -15,6 +15,7 @@ from tfngen.naming import path_module
 from tfngen.runtime.cuda.block import SHARED_BYTES
 from tfngen.runtime.cuda.compiled import compiled
 from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.cuda.precision import suited
 from tfngen.runtime.cuda.rows import KERNELS
 
 REGISTERS = 65536
@@ -64,6 +65,29 @@ def test_sums_of_rows_have_four_on_their_way(dtype):
         assert not any(other in kind for kind in resources.instructions)
     loads = compiled(KERNELS[dtype].sum_pieces, (9, 0)).resources.instructions
     assert loads[f"ld.global.{'f32' if dtype == torch.float32 else 'f64'}"] >= 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_in_memory_alone(package, dtype):
+    """Two bytes a number are read and written; products and sums are float32's, and so are registers."""
+    found = [suited(each, dtype) for each in kernels(package, "input_1").values()]
+    found += [suited(each, dtype) for each in (kernels(package, "path_1_1_1")["d_filter"], *_sums())]
+    kind = "b16" if dtype == torch.float16 else "u16"
+    for kernel in found:
+        resources = compiled(kernel, (9, 0)).resources
+        mix = resources.instructions
+        assert resources.spilled == resources.stack == 0, kernel
+        assert resources.registers * MOST_THREADS * 2 <= REGISTERS, kernel
+        assert mix.get(f"ld.global.{kind}", 0) > 0, kernel
+        assert mix.get(f"st.global.{kind}", 0) > 0, kernel
+        assert not any(name.startswith(("ld.global.f32", "st.global.f32")) for name in mix), kernel
+        assert not any("f64" in name or name.startswith(("fma.rn.f16", "fma.rn.bf")) for name in mix), kernel
+        assert not any(name.startswith(UNWANTED) for name in mix), kernel
+    assert compiled(found[0], (9, 0)).image != compiled(kernels(package, "input_1")["output"], (9, 0)).image
+
+
+def _sums():
+    return vars(KERNELS[torch.float32]).values()
 
 
 @pytest.mark.parametrize("module", ["input_0", "harmonics", "path_1_1_1"])

@@ -1,11 +1,13 @@
-"""Under `torch.autocast` kernels compute in float32 on whatever half-precision operands reach them."""
+"""Half precision, under `torch.autocast` and without: kernels compute and sum in float32."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+import tfngen
 from tfngen import Graph
+from tfngen.runtime.autocast import HALF
 
 
 def problem(tfn_l1):
@@ -42,9 +44,44 @@ def test_products_and_harmonics_too(tfn_l1):
     assert torch.equal(y, tfn_l1.spherical_harmonics(r.bfloat16().float()))
 
 
-def test_without_autocast_half_precision_is_refused(tfn_l1):
+@pytest.mark.parametrize("half", HALF)
+def test_half_precision_in_memory(tfn_l1, half):
+    """Without autocast results and gradients are what float32 makes of the operands, rounded once."""
     convolution, graph, y, scalars, vectors, radial, lengths = problem(tfn_l1)
-    with pytest.raises(ValueError, match="bfloat16"):
+    leaves = [y, radial(lengths).detach(), scalars, vectors]
+
+    def results(dtype):
+        taken = [leaf.to(half).to(dtype).requires_grad_() for leaf in leaves]
+        out = convolution(graph, taken[0], {"0e": taken[2], "1o": taken[3]}, taken[1])
+        sums = list(out.values())
+        factors = [torch.linspace(-1, 1, each.numel()).view_as(each).to(half).to(dtype) for each in sums]
+        return [*sums, *torch.autograd.grad(sums, taken, factors)]
+
+    for found, expected in zip(results(half), results(torch.float32), strict=True):
+        assert found.dtype == half
+        assert torch.equal(found, expected.to(half))
+
+
+@pytest.mark.parametrize("half", HALF)
+def test_products_in_half_precision(tfn_l1, half):
+    x, y, w = torch.randn(6, 2, 3).to(half), torch.randn(6, 3).to(half), torch.randn(6, 2).to(half)
+    x.requires_grad_()
+    z = tfn_l1.tensor_product((1, 1, 1), y, x, w)
+    wide = x.detach().float().requires_grad_()
+    expected = tfn_l1.tensor_product((1, 1, 1), y.float(), wide, w.float())
+    assert torch.equal(z, expected.to(half))
+    ones = torch.ones_like(z)
+    (d_x,), (d_wide,) = torch.autograd.grad(z, x, ones), torch.autograd.grad(expected, wide, ones.float())
+    assert torch.equal(d_x, d_wide.to(half))
+
+
+def test_half_precision_that_cannot_be(tfn_l1, tmp_path):
+    """Harmonics would lose what points have; a package of float64 alone has nothing to compute with."""
+    with pytest.raises(ValueError, match=r"^r: got dtype torch\.bfloat16"):
         tfn_l1.spherical_harmonics(torch.ones(1, 3).bfloat16())
-    with pytest.raises(ValueError, match="bfloat16"):
+    wide = tfngen.load(1, dtypes=("float64",))
+    with pytest.raises(ValueError, match=r"^x: got dtype torch\.float16; .* was built for float64"):
+        wide.tensor_product((0, 0, 0), torch.ones(1, 1).half(), torch.ones(1, 1, 1).half())
+    convolution, graph, y, scalars, vectors, radial, lengths = problem(tfn_l1)
+    with pytest.raises(ValueError, match=r"^weights: dtype torch\.bfloat16"):
         convolution(graph, y, {"0e": scalars, "1o": vectors}, radial(lengths).bfloat16())

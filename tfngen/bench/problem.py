@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -125,6 +126,15 @@ def input_slices(convolution: Any) -> list[slice]:
 def path_slices(convolution: Any) -> list[slice]:
     """Where each path's part lies in the packed output."""
     return _slices(path.channels * (2 * path.path.l_output + 1) for path in convolution.paths)
+
+
+def coefficients(kernels: Any, path: Any) -> np.ndarray:
+    """C of a path as an array [m_I, m_F, m_O], the input first, as peers have it."""
+    found = np.zeros((2 * path.l_input + 1, 2 * path.l_filter + 1, 2 * path.l_output + 1))
+    for m_filter, m_input, m_output, sign, over, under in kernels.CLEBSCH_GORDAN[tuple(path)]:
+        at = (m_input + path.l_input, m_filter + path.l_filter, m_output + path.l_output)
+        found[at] = sign * (over / under) ** 0.5
+    return found
 
 
 def _slices(widths: Any) -> list[slice]:

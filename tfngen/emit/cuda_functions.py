@@ -96,7 +96,7 @@ def _coupling_body(kernel: Kernel, kept: Operand, printer: Printer) -> str:
     for operand in (each for each in kernel.inputs if each.scope is Scope.EDGE):
         for at, symbol in enumerate(operand.symbols):
             if symbol in used or symbol in kept.symbols:
-                lines.append(f"{symbol} = {operand.array}[{at}]")
+                lines.append(f"{symbol} = read({operand.array}, {at})")
             if symbol in kept.symbols:
                 lines.append(f"couplings[{kept.symbols.index(symbol)}] = {symbol}")
     for statement in kernel.before:

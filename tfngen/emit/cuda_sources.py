@@ -49,6 +49,7 @@ WORDS = frozenset(
         "offset",
         "pointer",
         "put",
+        "read",
         "reciprocal_norm",
         "row_of",
         "store",
@@ -106,7 +107,9 @@ def _convolution_source(
             "dtype": dtype,
             "operation_table": operation_table(plan.graph_kernels),
             "provenance": provenance(spec),
-            "imports": [*(["constant"] if printer.constants else []), "device"],
+            "imports": _imports(
+                "\n".join(each.coupling_body for each in functions), {"device"}, printer.constants
+            ),
             "constants": [definition(constant) for constant in printer.constants],
             "functions": [
                 {
@@ -268,7 +271,7 @@ def _path_blocks(kernel: Kernel, printer: Printer) -> tuple[str, str, str]:
     used = frozenset(symbol for statement in kernel.statements for symbol in statement.value.symbols())
     ahead = [f"{operand.name}_at = edge * {operand.name}_row" for operand in edge]
     ahead += [
-        f"{symbol} = {operand.array}[{component_at(operand.name, index)}]"
+        f"{symbol} = read({operand.array}, {component_at(operand.name, index)})"
         for operand in edge
         for index, symbol in enumerate(operand.symbols)
         if symbol in used

@@ -15,7 +15,8 @@ MaybeTensor = TypeVar("MaybeTensor", Tensor, "Tensor | None")
 def widened(tensor: MaybeTensor) -> MaybeTensor:
     """`tensor`, in float32 where autocast is on and it has fewer digits; otherwise as it is.
 
-    Without autocast half precision is what somebody asked for, and kernels say that they have none.
+    Without autocast half precision is what somebody asked for: operands and results have it in memory, and
+    are computed in float32 in between.
     """
     if isinstance(tensor, Tensor) and tensor.dtype in HALF and torch.is_autocast_enabled(tensor.device.type):
         return tensor.float()

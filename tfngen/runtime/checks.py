@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tfngen.forms import TANGENT
+from tfngen.runtime.autocast import HALF
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths, decode
 
 
@@ -61,8 +62,10 @@ def check_operands(plan: tuple[int, ...], operands: Mapping[str, Tensor], edges:
             raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be {shape}")
         if tensor.dtype != dtype or tensor.device != device:
             raise ValueError(f"{name}: {tensor.dtype} on {tensor.device}; it must be {dtype} on {device}")
-    if dtype not in (torch.float32, torch.float64):
-        raise ValueError(f"operands: {dtype}; they must be torch.float32 or torch.float64")
+    if dtype not in (torch.float32, torch.float64, *HALF):
+        raise ValueError(
+            f"operands: {dtype}; they must be float32 or float64, or float16 or bfloat16 in memory"
+        )
 
 
 @lru_cache(maxsize=256)

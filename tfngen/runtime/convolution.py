@@ -184,7 +184,9 @@ class Convolution:
 
         Returns:
             `Features` with `irreps_out`: (nodes, channels, 2l + 1), channels innermost in memory. Under
-            `torch.autocast` operands of half precision are widened first, and results are float32.
+            `torch.autocast` operands of half precision are widened first, and results are float32. Without,
+            float16 and bfloat16 are what operands, results and gradients have in memory: GPUs read and
+            write them as they are, and everything is computed and summed in float32.
 
         Raises:
             ValueError: a wrong irrep, shape, dtype or device.

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from tfngen.forms import FORM, TANGENT, Form
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
+from tfngen.runtime.autocast import HALF
 from tfngen.runtime.backend import backend
 from tfngen.runtime.checks import check_operands, checked_edges
 from tfngen.runtime.dispatch import Arguments, call, register
@@ -48,6 +49,9 @@ def _run_convolution(
     """Compute what `form` returns."""
     check_operands(plan, operands, edges)
     run, like = backend(edges.sources.device), next(iter(operands.values()))
+    if like.dtype in HALF and not run.STORES_HALF:
+        wide = {name: tensor.float() for name, tensor in operands.items()}
+        return [each.to(like.dtype) for each in _run_convolution(form, package, plan, wide, edges)]
     results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges).items()}
     laid_out = {
         name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from tfngen.roles import ROLE_OF_SLOT, Role
+from tfngen.runtime.autocast import HALF
 from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import call, register
 from tfngen.runtime.layout import channels_first_empty, channels_innermost
@@ -63,7 +64,11 @@ def _register_role(role: Role) -> None:
             for slot, operand in zip(role.operands, operands, strict=True)
         }
         result = _result(role, path, laid_out)
-        backend(result.device).path(package, path, role, laid_out, result)
+        run = backend(result.device)
+        if result.dtype in HALF and not run.STORES_HALF:
+            wide = [None if operand is None else operand.float() for operand in operands]
+            return implementation(package, path, *wide).to(result.dtype)
+        run.path(package, path, role, laid_out, result)
         return result
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

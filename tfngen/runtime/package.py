@@ -12,7 +12,7 @@ from torch import Tensor
 from tfngen import naming
 from tfngen.irreps import MAX_DEGREE, Path, enumerate_paths
 from tfngen.runtime import registry
-from tfngen.runtime.autocast import widened
+from tfngen.runtime.autocast import HALF, widened
 from tfngen.runtime.dispatch import call
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Package:
         """
         _operators()
         r = widened(r)
-        self.check_tensor("r", r, r)
+        self.check_tensor("r", r, r, stored=False)
         if r.dim() == 0 or r.shape[-1] != 3:
             raise ValueError(f"r: got shape {tuple(r.shape)}; it must be (..., 3)")
         width = (self.lmax + 1) ** 2
@@ -157,11 +157,14 @@ class Package:
             "|l_F − l_I| ≤ l_O ≤ l_F + l_I"
         )
 
-    def check_tensor(self, name: str, tensor: Any, like: Tensor) -> None:
-        """`tensor` is one, of a dtype there are kernels for, and matches the others."""
+    def check_tensor(self, name: str, tensor: Any, like: Tensor, stored: bool = True) -> None:
+        """`tensor` is one, of a dtype there are kernels for, and matches the others.
+
+        Half precision will do where it is `stored`: what has it in memory is computed in float32.
+        """
         if not isinstance(tensor, Tensor):
             raise ValueError(f"{name}: got {type(tensor).__name__}; it must be a torch.Tensor")
-        if tensor.dtype not in self.dtypes:
+        if tensor.dtype not in self.dtypes and not (stored and self._stores(tensor.dtype)):
             have = ", ".join(self.dtypes.values())
             raise ValueError(f"{name}: got dtype {tensor.dtype}; {self.home} was built for {have}")
         if tensor.device.type not in self.targets:
@@ -174,6 +177,9 @@ class Package:
             raise ValueError(
                 f"{name}: got {tensor.dtype} on {tensor.device}; x is {like.dtype} on {like.device}"
             )
+
+    def _stores(self, dtype: torch.dtype) -> bool:
+        return dtype in HALF and torch.float32 in self.dtypes
 
     @staticmethod
     def _check_rank(name: str, tensor: Tensor, rank: int) -> torch.Size:

@@ -71,6 +71,8 @@ _E3NN = "tfngen.bench.peers.e3nn"
 _CUE = "tfngen.bench.peers.cuequivariance"
 _OEQ = "tfngen.bench.peers.openequivariance"
 _LUNA = "tfngen.bench.peers.lunaequivariance"
+_FLASHTP = "tfngen.bench.peers.flashtp"
+_FLASHCART = "tfngen.bench.peers.flashcart"
 _CUE_NEEDS = ("cuequivariance", "cuequivariance_torch")
 
 CONVOLUTIONS = (
@@ -86,6 +88,8 @@ CONVOLUTIONS_ON_GPUS = (
     Contender("cuequivariance", "cuequivariance", _CUE, (*_CUE_NEEDS, "cuequivariance_ops_torch")),
     Contender("openequivariance", "openequivariance", _OEQ, ("openequivariance", "e3nn")),
     Contender("lunaequivariance", "lunaequivariance", _LUNA, ("LunaEquivariance", "e3nn")),
+    Contender("flashtp", "flashtp", _FLASHTP, ("flashTP_e3nn", "e3nn")),
+    Contender("flashcart", "flashcart", _FLASHCART, ("flashcart",)),
 )
 """Those that have kernels for GPUs, and e3nn."""
 HARMONICS = (
@@ -113,6 +117,18 @@ def choose(
             raise ValueError(f"peers: got {name!r}; it must be among {', '.join(known)}")
     chosen = [each for each in contenders if each is TFNGEN or each.peer in wanted]
     return [each for each in chosen if compiled or not each.compiled]
+
+
+def ratio(peer: str, path: object, theirs: np.ndarray, ours: np.ndarray) -> float:
+    """What a peer's coefficients of a path are of ours.
+
+    Raises:
+        ValueError: they are not ours times a number.
+    """
+    times = float((theirs * ours).sum() / (ours * ours).sum())
+    if not np.allclose(theirs, times * ours, atol=1e-6):
+        raise ValueError(f"path {path}: {peer}'s coefficients are not tfngen's times a number")
+    return times
 
 
 def not_installed(contender: Contender) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tfngen.bench.peers import Layout, Prepared, torch_modes
-from tfngen.bench.problem import Problem, input_slices, path_slices
+from tfngen.bench.peers import Layout, Prepared, ratio, torch_modes
+from tfngen.bench.problem import Problem, coefficients, input_slices, path_slices
 
 
 def convolution(problem: Problem, compiled: bool) -> Prepared:
@@ -65,25 +65,14 @@ def _layout(ours: Any, descriptor: Any) -> Layout:
         features.append(at.start + _ir_mul(channels, irrep.dim))
     for path, width in zip(ours.paths, path_slices(ours), strict=True):
         dim = path.irrep_output.dim
-        coefficients, at_weight, at_output = theirs[path.input_block, path.irrep_filter, dim]
+        theirs_here, at_weight, at_output = theirs[path.input_block, path.irrep_filter, dim]
         weights.append(offsets[0][at_weight].start + np.arange(path.channels))
         outputs.append(offsets[3][at_output].start + _ir_mul(path.channels, dim))
-        scale.append(np.full(width.stop - width.start, _ratio(ours.kernels, path.path, coefficients)))
+        times = ratio("cuEquivariance", path.path, theirs_here, coefficients(ours.kernels, path.path))
+        scale.append(np.full(width.stop - width.start, times))
     return Layout(*(np.concatenate(each) for each in (features, weights, outputs, scale)))
 
 
 def _ir_mul(channels: int, dim: int) -> np.ndarray:
     """The position in (component, channel) order of each entry in (channel, component) order."""
     return np.arange(channels * dim).reshape(dim, channels).T.ravel()
-
-
-def _ratio(kernels: Any, path: Any, theirs: np.ndarray) -> float:
-    """Their coefficients [m_I, m_F, m_O] over our C[m_F, m_I, m_O]."""
-    ours = np.zeros_like(theirs, dtype=float)
-    for m_filter, m_input, m_output, sign, over, under in kernels.CLEBSCH_GORDAN[tuple(path)]:
-        at = (m_input + path.l_input, m_filter + path.l_filter, m_output + path.l_output)
-        ours[at] = sign * (over / under) ** 0.5
-    ratio = float((theirs * ours).sum() / (ours * ours).sum())
-    if not np.allclose(theirs, ratio * ours, atol=1e-6):
-        raise ValueError(f"path {path}: cuEquivariance's coefficients are not tfngen's times a number")
-    return ratio

@@ -1,4 +1,7 @@
-"""LunaEquivariance on a GPU: its fused `TensorProductConv`."""
+"""LunaEquivariance on a GPU: its fused `TensorProductConv`, compiled by nvcc when first used.
+
+Edges come in order of their targets, as it needs them and `build_graph` has them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tfngen.bench.problem import Problem
 def convolution(problem: Problem, compiled: bool) -> Prepared:
     """`uvu` instructions as e3nn takes them; harmonics by e3nn."""
     from e3nn import o3
-    from LunaEquivariance.modules.tensorproduct import TensorProductConv
+    from LunaEquivariance import TensorProductConv
 
     ours, graph = problem.convolution, problem.graph
     multiply = TensorProductConv(

@@ -1,4 +1,7 @@
-"""OpenEquivariance on a GPU: its fused `TensorProductConv`, sums by atomics as comes by default."""
+"""OpenEquivariance on a GPU: its fused `TensorProductConv`, sums by atomics as comes by default.
+
+A row of its adjacency matrix is a target, a column a source; weights are in the order of the instructions.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     from e3nn import o3
 
     ours = problem.convolution
-    options = {"irrep_normalization": "component", "path_normalization": "path"}
+    options = {"irrep_normalization": "component", "path_normalization": "none"}
     wanted = oeq.TPProblem(*described(ours), **options, shared_weights=False, internal_weights=False)
     multiply = oeq.TensorProductConv(wanted, deterministic=False)
     degrees = [irrep.l for _, irrep in ours.irreps_filter]

@@ -36,6 +36,9 @@ __all__ = [
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
 
+STORES_HALF = False
+"""Operands of half precision are widened before, and results rounded after."""
+
 
 def path(
     package: str, degrees: Sequence[int], role: Role, operands: dict[str, Tensor | None], result: Tensor

@@ -145,7 +145,8 @@ def _files(kernel: Kernel, capability: Capability) -> Iterator[Path]:
     """Where the code may be: beside the module's other compiled files, or in the user's cache."""
     module = Path(kernel.function.__code__.co_filename)
     digest = _digest(kernel.function.__module__)
-    name = f"{module.stem}.{kernel.function.__name__}.sm_{capability[0]}{capability[1]}.{digest}.cubin"
+    called = kernel.function.__name__ + (f".{kernel.stored.__name__}" if kernel.stored else "")
+    name = f"{module.stem}.{called}.sm_{capability[0]}{capability[1]}.{digest}.cubin"
     yield module.parent / "__pycache__" / name
     home = os.environ.get("TFNGEN_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     yield Path(home) / "tfngen-cubin" / name

@@ -14,10 +14,10 @@ import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
-from tfngen.runtime import registry
 from tfngen.runtime.cuda.block import Block, block_for
 from tfngen.runtime.cuda.kernel import Call
 from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.precision import computed_in, kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
 from tfngen.runtime.cuda.run import place, run
 from tfngen.runtime.plan import decode
@@ -152,12 +152,12 @@ class _Buffers:
 def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype) -> _Passes:
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
     form, (widths, paths) = FORM[form_name], decode(plan)
-    home = registry.kernels(package, "cuda", dtype, naming.GROUPS_MODULE).GROUP
+    home = kernels(package, dtype, naming.GROUPS_MODULE).GROUP
     launches: list[_Launch] = []
     lengths: dict[int, int] = {}
     slots = 0
     for module_name, together in _going_together(paths, home):
-        module, start = registry.kernels(package, "cuda", dtype, module_name), together[0].input_offset
+        module, start = kernels(package, dtype, module_name), together[0].input_offset
         launches.append(_launch(form, module, together, dtype, slots, adding=start in lengths))
         lengths[start] = together[0].channels * (2 * together[0].l_input + 1)
         slots += launches[-1].blocks
@@ -192,8 +192,8 @@ def _go_together(path: PackedPath, other: PackedPath) -> bool:
 def _launch(
     form: Form, module: ModuleType, paths: list[PackedPath], dtype: torch.dtype, slot: int, adding: bool
 ) -> _Launch:
-    kernel, channels = getattr(module, form.name), paths[0].channels
-    block = block_for(channels, module.SHARED[form.name], dtype.itemsize)
+    kernel, channels = suited(getattr(module, form.name), dtype), paths[0].channels
+    block = block_for(channels, module.SHARED[form.name], computed_in(dtype).itemsize)
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
     numbers |= {"channels": channels, "input_at": paths[0].input_offset}

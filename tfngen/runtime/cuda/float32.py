@@ -6,7 +6,7 @@ from numba import int64 as index
 from tfngen.gpu import ALIGNED, MOST_EDGES, WARP
 from tfngen.runtime.cuda.kernel import Indices, Int, Size, kernel
 from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary, within
-from tfngen.runtime.cuda.seam import cuda, device, offset, pointer
+from tfngen.runtime.cuda.seam import cuda, device, offset, pointer, read
 
 _words = vocabulary(np.float32)
 Floats = _words.Floats
@@ -41,6 +41,7 @@ __all__ = [
     "offset",
     "pointer",
     "put",
+    "read",
     "reciprocal_norm",
     "row_of",
     "store",

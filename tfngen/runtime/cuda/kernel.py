@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, update_wrapper
 from operator import itemgetter
 from typing import Any
@@ -43,16 +43,35 @@ class Kernel:
     Importing a generated package makes hundreds of these and compiles none.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[..., None], stored: type | None = None) -> None:
+        self.function, self.stored = function, stored
         self.loaded: dict[int, Any] = {}  # by device, what the driver calls it
+        self._stored_as: dict[type, Kernel] = {}
         update_wrapper(self, function)
+
+    def stored_as(self, number: type | None) -> Kernel:
+        """The same kernel, whose floats are such numbers in memory; it computes with what it did.
+
+        Args:
+            number: ``np.float16``, or `BFLOAT16` of the seam; None for what the kernel computes with.
+        """
+        if number is None:
+            return self
+        if number not in self._stored_as:
+            self._stored_as[number] = Kernel(self.function, number)
+        return self._stored_as[number]
 
     @cached_property
     def arguments(self) -> dict[str, Argument]:
         """What it is called with, by name."""
-        return {
+        found = {
             name: each for name, each in self.function.__annotations__.items() if isinstance(each, Argument)
+        }
+        if self.stored is None:
+            return found
+        return {
+            name: replace(each, number=self.stored) if issubclass(each.number, np.floating) else each
+            for name, each in found.items()
         }
 
     @cached_property
@@ -71,7 +90,8 @@ class Kernel:
         ]
 
     def __repr__(self) -> str:
-        return f"<kernel {self.__module__}.{self.__qualname__}>"
+        stored = "" if self.stored is None else f", {self.stored.__name__} in memory"
+        return f"<kernel {self.__module__}.{self.__qualname__}{stored}>"
 
 
 class Call:

@@ -12,8 +12,8 @@ from tfngen import naming
 from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.irreps import Path
 from tfngen.roles import Role
-from tfngen.runtime import registry
 from tfngen.runtime.cuda.convolve import convolution
+from tfngen.runtime.cuda.precision import kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows
 from tfngen.runtime.cuda.run import place, run
 
@@ -33,6 +33,9 @@ __all__ = [
 ]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
+
+STORES_HALF = True
+"""Kernels read and write half precision as it is."""
 
 
 def empty(like: Tensor, *shape: int) -> Tensor:
@@ -57,14 +60,15 @@ def path(
         values |= {f"{name}s": place(tensor), f"{name}_row": tensor.stride(0)}
         if tensor.dim() == 3:
             values[f"{name}_step"] = tensor.stride(2)
-    module = registry.kernels(package, "cuda", result.dtype, naming.path_module(Path(*degrees)))
+    module = kernels(package, result.dtype, naming.path_module(Path(*degrees)))
     blocks = -(-edges * WARP // MOST_THREADS)
-    run(getattr(module, role.value), (blocks, 1), MOST_THREADS, values, result.device)
+    kernel = suited(getattr(module, role.value), result.dtype)
+    run(kernel, (blocks, 1), MOST_THREADS, values, result.device)
 
 
 def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
     """Run the harmonics' kernel of `order`; `tensors` are its operands and results, rows contiguous."""
-    module = registry.kernels(package, "cuda", tensors[0].dtype, naming.HARMONICS_MODULE)
+    module = kernels(package, tensors[0].dtype, naming.HARMONICS_MODULE)
     kernel, points = getattr(module, HARMONICS[order]), tensors[0].shape[0]
     values = dict(zip(kernel.arguments, (points, *map(place, tensors)), strict=True))
     run(kernel, (-(-points // MOST_THREADS), 1), MOST_THREADS, values, tensors[0].device)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tfngen.gpu import FOLDED, MOST_THREADS, WARP
 from tfngen.runtime.cuda.kernel import Argument
-from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, scalar
+from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, read, scalar, write
 
 
 @device
@@ -49,18 +49,18 @@ def vocabulary(number: type) -> SimpleNamespace:
     @device
     def load(array, at, live):
         """An element, or zero for who has none."""
-        return array[at] if live else number(0)
+        return read(array, at) if live else number(0)
 
     @device
     def store(array, at, value, live):
         if live:
-            array[at] = value
+            write(array, at, value)
 
     @device
     def put(array, at, value, live, adding):
         """Store, or add to what an earlier launch has left there."""
         if live:
-            array[at] = array[at] + value if adding else value
+            write(array, at, read(array, at) + value if adding else value)
 
     @device
     def write_totals(results, partials, step, warps, m, count):
@@ -73,7 +73,7 @@ def vocabulary(number: type) -> SimpleNamespace:
                 total += partials[2 * step + m]
             if warps > 3:
                 total += partials[3 * step + m]
-            results[m] = total
+            write(results, m, total)
 
     @device
     def reciprocal_norm(x, y, z):

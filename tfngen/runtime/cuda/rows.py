@@ -12,8 +12,9 @@ from torch import Tensor
 from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
 from tfngen.runtime.cuda.operations import load_piece, row_of, within
 from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.precision import computed_in, suited
 from tfngen.runtime.cuda.run import place, run
-from tfngen.runtime.cuda.seam import cuda, device
+from tfngen.runtime.cuda.seam import cuda, device, read, write
 
 THREADS = 128
 
@@ -23,7 +24,7 @@ def _kernels(number: type) -> SimpleNamespace:
 
     @device
     def entry(values, order, at, rows, columns, column):
-        return values[within(order[at], rows) * columns + column]
+        return read(values, within(order[at], rows) * columns + column)
 
     def sum_pieces(
         pieces: Indices,
@@ -49,7 +50,7 @@ def _kernels(number: type) -> SimpleNamespace:
         while at < last:
             total += entry(values, order, at, rows, columns, column)
             at += 1
-        row_of(results, spares, row, columns)[column] = total
+        write(row_of(results, spares, row, columns), column, total)
 
     def sum_spares(shares: Indices, columns: Size, spares: Floats, results: Floats):
         column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
@@ -58,8 +59,8 @@ def _kernels(number: type) -> SimpleNamespace:
             return
         total = number(0)
         for row in range(first, first + count):
-            total += spares[row * columns + column]
-        results[cuda.blockIdx.x * columns + column] = total
+            total += read(spares, row * columns + column)
+        write(results, cuda.blockIdx.x * columns + column, total)
 
     for function in (sum_pieces, sum_spares):
         function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
@@ -91,7 +92,7 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
         "spares": place(spares),
     }
     grid = (pieces.table.shape[0], -(-columns // THREADS))
-    run(KERNELS[values.dtype].sum_pieces, grid, THREADS, arguments, result.device)
+    run(_suited("sum_pieces", values.dtype), grid, THREADS, arguments, result.device)
     sum_spares(spares, pieces.shares, result)
 
 
@@ -107,4 +108,8 @@ def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
         "spares": place(spares),
         "results": place(result),
     }
-    run(KERNELS[result.dtype].sum_spares, grid, THREADS, arguments, result.device)
+    run(_suited("sum_spares", result.dtype), grid, THREADS, arguments, result.device)
+
+
+def _suited(name: str, dtype: torch.dtype) -> Kernel:
+    return suited(getattr(KERNELS[computed_in(dtype)], name), dtype)

@@ -50,5 +50,5 @@ def run(
 def _memory(tensor: Tensor) -> np.ndarray:
     """From the first element of a tensor on, as far as its memory goes, as a flat array."""
     storage = tensor.detach().untyped_storage()
-    flat = torch.tensor([], dtype=tensor.dtype).set_(storage)
-    return flat[tensor.storage_offset() :].numpy()
+    flat = torch.tensor([], dtype=tensor.dtype).set_(storage)[tensor.storage_offset() :]
+    return flat.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else flat.numpy()

@@ -31,6 +31,11 @@ from numba.cuda.core import config
 SIMULATED: bool = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in Numba's simulator, in this process."""
 
+BFLOAT16 = np.uint16
+"""What stands for torch.bfloat16, which NumPy does not have: its bits, the upper half of a float32's."""
+NOT_A_NUMBER = 0x7FC0
+"""The bits of a bfloat16 that is none."""
+
 _compiling = threading.Lock()
 
 
@@ -87,10 +92,31 @@ if SIMULATED:
         """The address some elements further on."""
         return here[elements:]
 
+    @device
+    def read(array, at):
+        """An element, in the number that kernels compute with."""
+        value = array[at]
+        if array.dtype == BFLOAT16:
+            return (np.uint32(value) << np.uint32(16)).view(np.float32)
+        return np.float32(value) if array.dtype == np.float16 else value
+
+    @device
+    def write(array, at, value):
+        """Store an element, rounded to the nearest number that its array can hold."""
+        if array.dtype == BFLOAT16:
+            bits = int(np.float32(value).view(np.uint32))
+            rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16  # to even, where two are as near
+            array[at] = NOT_A_NUMBER if np.isnan(value) else rounded
+        else:
+            array[at] = value
+
 else:
     # Numba lets indices of arrays count from their end, and pays for it with three instructions and two
     # registers for each of them. Addresses are indexed as they are.
+    from llvmlite import ir
     from numba.cuda.extending import intrinsic
+
+    _BITS, _WORD = types.uint16, ir.IntType(32)
 
     @intrinsic
     def pointer(typing_context, array):
@@ -109,6 +135,48 @@ else:
             return builder.gep(arguments[0], [arguments[1]])
 
         return here(here, elements), codegen
+
+    @intrinsic
+    def read(typing_context, here, at):
+        """An element, in the number that kernels compute with."""
+        kept = here.dtype
+        number = types.float32 if kept in (types.float16, _BITS) else kept
+
+        def codegen(context, builder, signature, arguments):
+            place = builder.gep(*arguments[:1], arguments[1:])
+            if kept == types.float16:
+                half = builder.load(builder.bitcast(place, ir.HalfType().as_pointer()))
+                return builder.fpext(half, ir.FloatType())
+            value = builder.load(place)
+            if kept == _BITS:
+                wide = builder.zext(value, _WORD)
+                return builder.bitcast(builder.shl(wide, _WORD(16)), ir.FloatType())
+            return value
+
+        return number(here, at), codegen
+
+    @intrinsic
+    def write(typing_context, here, at, value):
+        """Store an element, rounded to the nearest number that its array can hold."""
+        kept = here.dtype
+
+        def codegen(context, builder, signature, arguments):
+            place, number = builder.gep(arguments[0], arguments[1:2]), arguments[2]
+            if kept == types.float16:
+                number = builder.fptrunc(number, ir.HalfType())
+                place = builder.bitcast(place, ir.HalfType().as_pointer())
+            elif kept == _BITS:
+                bits = builder.bitcast(number, _WORD)
+                odd = builder.and_(builder.lshr(bits, _WORD(16)), _WORD(1))
+                rounded = builder.lshr(builder.add(bits, builder.add(odd, _WORD(0x7FFF))), _WORD(16))
+                finite = builder.fcmp_ordered("ord", number, number)
+                number = builder.select(finite, rounded, _WORD(NOT_A_NUMBER))
+                number = builder.trunc(number, ir.IntType(16))
+            builder.store(number, place)
+            return context.get_dummy_value()
+
+        number = types.float32 if kept in (types.float16, _BITS) else kept
+        return types.void(here, at, number), codegen
 
 
 def to_intermediate(

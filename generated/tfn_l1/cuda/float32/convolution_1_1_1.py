@@ -18,7 +18,7 @@ paths. What an edge's channels have in common is computed once, by `…_coupling
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
-from tfngen.runtime.cuda.float32 import constant, device
+from tfngen.runtime.cuda.float32 import constant, device, read
 
 SQRT_1_2 = constant(0.7071067811865476)  # √(1/2)
 
@@ -26,9 +26,9 @@ SQRT_1_2 = constant(0.7071067811865476)  # √(1/2)
 @device
 def output_couplings(filters, couplings):
     """The 3 values of an edge for `output`, `d_input`, `d_input_weight` and `backward`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
     coupling_z_x = SQRT_1_2 * filter_y
     couplings[0] = coupling_z_x
     coupling_y_x = SQRT_1_2 * filter_z
@@ -83,9 +83,9 @@ def d_filter(couplings, inputs, weight, grads, d_filters):
 @device
 def d_weight_couplings(filters, couplings):
     """The 3 values of an edge for `d_weight`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
     coupling_y_z = SQRT_1_2 * filter_x
     couplings[0] = coupling_y_z
     coupling_x_z = SQRT_1_2 * filter_y
@@ -157,12 +157,12 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
     """The 6 values of an edge for `d_grad`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    filter_tangent_x = filter_tangents[0]
-    filter_tangent_y = filter_tangents[1]
-    filter_tangent_z = filter_tangents[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
+    filter_tangent_x = read(filter_tangents, 0)
+    filter_tangent_y = read(filter_tangents, 1)
+    filter_tangent_z = read(filter_tangents, 2)
     coupling_z_x = SQRT_1_2 * filter_y
     couplings[0] = coupling_z_x
     coupling_tangent_z_x = SQRT_1_2 * filter_tangent_y
@@ -213,12 +213,12 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
 @device
 def double_backward_couplings(filters, filter_tangents, couplings):
     """The 6 values of an edge for `double_backward`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    filter_tangent_x = filter_tangents[0]
-    filter_tangent_y = filter_tangents[1]
-    filter_tangent_z = filter_tangents[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
+    filter_tangent_x = read(filter_tangents, 0)
+    filter_tangent_y = read(filter_tangents, 1)
+    filter_tangent_z = read(filter_tangents, 2)
     coupling_tangent_z_x = SQRT_1_2 * filter_tangent_y
     couplings[0] = coupling_tangent_z_x
     coupling_z_x = SQRT_1_2 * filter_y

@@ -30,6 +30,7 @@ from tfngen.runtime.cuda.float32 import (
     index,
     kernel,
     load,
+    read,
     store,
     zero,
 )
@@ -50,7 +51,7 @@ def output(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -85,7 +86,7 @@ def d_input(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -158,7 +159,7 @@ def d_weight(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels

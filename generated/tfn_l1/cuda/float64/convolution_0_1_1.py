@@ -18,13 +18,13 @@ paths. What an edge's channels have in common is computed once, by `…_coupling
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
-from tfngen.runtime.cuda.float64 import device
+from tfngen.runtime.cuda.float64 import device, read
 
 
 @device
 def output_couplings(filters, couplings):
     """The 1 values of an edge for `output`, `d_input`, `d_weight`, `d_input_weight` and `backward`."""
-    filter_0 = filters[0]
+    filter_0 = read(filters, 0)
     couplings[0] = filter_0
 
 
@@ -112,9 +112,9 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
     """The 2 values of an edge for `d_grad` and `double_backward`."""
-    filter_0 = filters[0]
+    filter_0 = read(filters, 0)
     couplings[0] = filter_0
-    filter_tangent_0 = filter_tangents[0]
+    filter_tangent_0 = read(filter_tangents, 0)
     couplings[1] = filter_tangent_0
 
 

@@ -18,17 +18,17 @@ paths. What an edge's channels have in common is computed once, by `…_coupling
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
-from tfngen.runtime.cuda.float64 import device
+from tfngen.runtime.cuda.float64 import device, read
 
 
 @device
 def output_couplings(filters, couplings):
     """The 3 values of an edge for `output`, `d_input`, `d_weight`, `d_input_weight` and `backward`."""
-    filter_x = filters[0]
+    filter_x = read(filters, 0)
     couplings[0] = filter_x
-    filter_y = filters[1]
+    filter_y = read(filters, 1)
     couplings[1] = filter_y
-    filter_z = filters[2]
+    filter_z = read(filters, 2)
     couplings[2] = filter_z
 
 
@@ -124,17 +124,17 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
     """The 6 values of an edge for `d_grad` and `double_backward`."""
-    filter_x = filters[0]
+    filter_x = read(filters, 0)
     couplings[0] = filter_x
-    filter_y = filters[1]
+    filter_y = read(filters, 1)
     couplings[1] = filter_y
-    filter_z = filters[2]
+    filter_z = read(filters, 2)
     couplings[2] = filter_z
-    filter_tangent_x = filter_tangents[0]
+    filter_tangent_x = read(filter_tangents, 0)
     couplings[3] = filter_tangent_x
-    filter_tangent_y = filter_tangents[1]
+    filter_tangent_y = read(filter_tangents, 1)
     couplings[4] = filter_tangent_y
-    filter_tangent_z = filter_tangents[2]
+    filter_tangent_z = read(filter_tangents, 2)
     couplings[5] = filter_tangent_z
 
 

@@ -18,7 +18,7 @@ paths. What an edge's channels have in common is computed once, by `…_coupling
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
-from tfngen.runtime.cuda.float64 import constant, device
+from tfngen.runtime.cuda.float64 import constant, device, read
 
 SQRT_1_3 = constant(0.5773502691896257)  # √(1/3)
 
@@ -26,9 +26,9 @@ SQRT_1_3 = constant(0.5773502691896257)  # √(1/3)
 @device
 def output_couplings(filters, couplings):
     """The 3 values of an edge for `output` and `d_weight`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
     coupling_x_0 = SQRT_1_3 * filter_x
     couplings[0] = coupling_x_0
     coupling_y_0 = SQRT_1_3 * filter_y
@@ -52,9 +52,9 @@ def output(couplings, inputs, weight, outputs):
 @device
 def d_input_couplings(filters, couplings):
     """The 3 values of an edge for `d_input`, `d_input_weight` and `backward`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
     coupling_0_x = SQRT_1_3 * filter_x
     couplings[0] = coupling_0_x
     coupling_0_y = SQRT_1_3 * filter_y
@@ -149,12 +149,12 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
     """The 6 values of an edge for `d_grad`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    filter_tangent_x = filter_tangents[0]
-    filter_tangent_y = filter_tangents[1]
-    filter_tangent_z = filter_tangents[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
+    filter_tangent_x = read(filter_tangents, 0)
+    filter_tangent_y = read(filter_tangents, 1)
+    filter_tangent_z = read(filter_tangents, 2)
     coupling_x_0 = SQRT_1_3 * filter_x
     couplings[0] = coupling_x_0
     coupling_tangent_x_0 = SQRT_1_3 * filter_tangent_x
@@ -198,12 +198,12 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
 @device
 def double_backward_couplings(filters, filter_tangents, couplings):
     """The 6 values of an edge for `double_backward`."""
-    filter_x = filters[0]
-    filter_y = filters[1]
-    filter_z = filters[2]
-    filter_tangent_x = filter_tangents[0]
-    filter_tangent_y = filter_tangents[1]
-    filter_tangent_z = filter_tangents[2]
+    filter_x = read(filters, 0)
+    filter_y = read(filters, 1)
+    filter_z = read(filters, 2)
+    filter_tangent_x = read(filter_tangents, 0)
+    filter_tangent_y = read(filter_tangents, 1)
+    filter_tangent_z = read(filter_tangents, 2)
     coupling_tangent_0_x = SQRT_1_3 * filter_tangent_x
     couplings[0] = coupling_tangent_0_x
     coupling_0_x = SQRT_1_3 * filter_x

@@ -28,6 +28,7 @@ from tfngen.runtime.cuda.float64 import (
     index,
     kernel,
     load,
+    read,
     store,
     zero,
 )
@@ -48,7 +49,7 @@ def output(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -76,7 +77,7 @@ def d_input(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -138,7 +139,7 @@ def d_weight(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_0 = filters[filter_at]
+    filter_0 = read(filters, filter_at)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels

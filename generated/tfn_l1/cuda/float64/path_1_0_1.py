@@ -30,6 +30,7 @@ from tfngen.runtime.cuda.float64 import (
     index,
     kernel,
     load,
+    read,
     store,
     zero,
 )
@@ -50,9 +51,9 @@ def output(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -85,9 +86,9 @@ def d_input(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels
@@ -158,9 +159,9 @@ def d_weight(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     for first in range(0, channels, WARP):
         channel = first + lane
         active = live and channel < channels

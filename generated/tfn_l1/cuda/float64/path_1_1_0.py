@@ -31,6 +31,7 @@ from tfngen.runtime.cuda.float64 import (
     index,
     kernel,
     load,
+    read,
     store,
     zero,
 )
@@ -53,9 +54,9 @@ def output(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_x_0 = SQRT_1_3 * filter_x
     coupling_y_0 = SQRT_1_3 * filter_y
     coupling_z_0 = SQRT_1_3 * filter_z
@@ -88,9 +89,9 @@ def d_input(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_0_x = SQRT_1_3 * filter_x
     coupling_0_y = SQRT_1_3 * filter_y
     coupling_0_z = SQRT_1_3 * filter_z
@@ -170,9 +171,9 @@ def d_weight(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_x_0 = SQRT_1_3 * filter_x
     coupling_y_0 = SQRT_1_3 * filter_y
     coupling_z_0 = SQRT_1_3 * filter_z

@@ -34,6 +34,7 @@ from tfngen.runtime.cuda.float64 import (
     index,
     kernel,
     load,
+    read,
     store,
     zero,
 )
@@ -56,9 +57,9 @@ def output(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_z_x = SQRT_1_2 * filter_y
     coupling_y_x = SQRT_1_2 * filter_z
     coupling_z_y = SQRT_1_2 * filter_x
@@ -95,9 +96,9 @@ def d_input(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_z_x = SQRT_1_2 * filter_y
     coupling_y_x = SQRT_1_2 * filter_z
     coupling_z_y = SQRT_1_2 * filter_x
@@ -188,9 +189,9 @@ def d_weight(
     if not live:
         edge = index(0)
     filter_at = edge * filter_row
-    filter_x = filters[filter_at]
-    filter_y = filters[filter_at + 1]
-    filter_z = filters[filter_at + 2]
+    filter_x = read(filters, filter_at)
+    filter_y = read(filters, filter_at + 1)
+    filter_z = read(filters, filter_at + 2)
     coupling_y_z = SQRT_1_2 * filter_x
     coupling_x_z = SQRT_1_2 * filter_y
     coupling_x_y = SQRT_1_2 * filter_z
