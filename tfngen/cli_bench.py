@@ -51,8 +51,8 @@ def bench_conv(
     workload: Annotated[
         list[str] | None,
         typer.Option(
-            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, dhfr, or a series: degree, "
-            "size, small, gpu; repeat for several. The first by default."
+            help="tfn-l3, mace-large, mace-large-small, sevennet-l3i5, nequip-lips, dhfr, or a series: "
+            "degree, size, small, gpu; repeat for several. The first by default."
         ),
     ] = None,
     peers: Peers = None,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tfngen.bench import allocator, convolution, harmonics, peers, problem, tables, turns
-from tfngen.bench.peers import CONVOLUTIONS, HARMONICS, TFNGEN, Contender
+from tfngen.bench.peers import CONVOLUTIONS, CONVOLUTIONS_ON_GPUS, HARMONICS, TFNGEN, Contender
 from tfngen.bench.turns import Effort
-from tfngen.bench.workloads import Workload
+from tfngen.bench.workloads import WORKLOADS, Workload
 
 TINY = Workload(
     "tiny", "3x0e+2x1o", "0e+1o", "0e+1o+1e", 4, 3, modes=("forward", "gradient", "forces", "training")
@@ -21,12 +21,12 @@ EFFORT = Effort(rounds=1, seconds=0.0)
 TOLERANCE = 1e-5  # float32 sums of a few terms
 
 
-def prepared(contender: Contender, kernels):
+def prepared(contender: Contender, kernels, workload: Workload = TINY):
     from importlib import import_module
 
     if reason := peers.not_installed(contender):
         pytest.skip(reason)
-    return import_module(contender.module).convolution(problem.draw(TINY, kernels), contender.compiled)
+    return import_module(contender.module).convolution(problem.draw(workload, kernels), contender.compiled)
 
 
 @pytest.mark.parametrize("mode", TINY.modes)
@@ -34,13 +34,24 @@ def prepared(contender: Contender, kernels):
     "contender", [each for each in CONVOLUTIONS[1:] if not each.compiled], ids=lambda each: each.name
 )
 def test_peers_compute_the_same_convolution_and_derivatives(tfn_l1, contender, mode):
-    theirs, ours = prepared(contender, tfn_l1), prepared(TFNGEN, tfn_l1)
+    check_same(prepared(contender, tfn_l1), prepared(TFNGEN, tfn_l1), mode)
+
+
+def check_same(theirs, ours, mode):
     wanted = ours.sample(mode, ours.run[mode]())
     found = theirs.sample(mode, theirs.run[mode]())
     assert len(found) == len(wanted) == {"forward": 1, "gradient": 3, "forces": 2, "training": 2}[mode]
     for one, other in zip(found, wanted, strict=True):
         assert one.shape == other.shape
         assert np.abs(one - other).max() < TOLERANCE * np.abs(other).max()
+
+
+@pytest.mark.parametrize("mode", TINY.modes)
+def test_cartesian_tensors_compute_the_same_too(tfn_l3, mode):
+    """FlashCart has kernels for GPUs, and on a processor what torch makes of the same products."""
+    (flashcart,) = (each for each in CONVOLUTIONS_ON_GPUS if each.name == "flashcart")
+    workload = Workload("tiny", "2x0e+2x1o+2x2e", "0e+1o+2e+3o", "0e+1o+2e+3o", 5, 4, modes=TINY.modes)
+    check_same(prepared(flashcart, tfn_l3, workload), prepared(TFNGEN, tfn_l3, workload), mode)
 
 
 def test_training_differentiates_the_forces(tfn_l1):
@@ -110,6 +121,35 @@ def test_an_unknown_peer_or_setting_is_refused_with_the_choices():
     assert [each.name for each in eager] == ["tfngen", "e3nn"]
 
 
+def test_peers_on_gpus_have_names():
+    named = ["cuequivariance", "openequivariance", "lunaequivariance", "flashtp", "flashcart"]
+    assert [each.name for each in peers.choose(CONVOLUTIONS_ON_GPUS, named)] == ["tfngen", *named]
+
+
+def test_peers_say_what_they_cannot_do(tfn_l3):
+    """Before they are imported: irreps are enough to tell."""
+    from tfngen.bench.peers import flashcart, flashtp
+
+    drawn = problem.draw(TINY, tfn_l3)
+    with pytest.raises(ValueError, match=r"FlashTP takes channels in multiples of 32; .* are 3x0e\+2x1o"):
+        flashtp.convolution(drawn, compiled=False)
+    with pytest.raises(ValueError, match=r"FlashCart has irreps 0e\+1o\+2e.* are 3x0e\+2x1o, 0e\+1o, "):
+        flashcart.convolution(drawn, compiled=False)
+    fitting = ["mace-large", "flashtp-nequip", "mace-mp-l-0", "mace-mp-l-1", "dhfr"]
+    widths = [flashcart._check(problem.convolution_of(WORKLOADS[name], tfn_l3)) for name in fitting]
+    assert widths == [128, 32, 128, 128, 128]
+
+
+def test_coefficients_of_a_peer_are_ours_times_a_number(tfn_l1):
+    from tfngen.irreps import Path
+
+    ours = problem.coefficients(tfn_l1, Path(1, 1, 1))
+    assert ours.shape == (3, 3, 3)
+    assert peers.ratio("Peer", (1, 1, 1), -2 * ours, ours) == pytest.approx(-2)
+    with pytest.raises(ValueError, match=r"path \(1, 1, 1\): Peer's coefficients are not tfngen's times"):
+        peers.ratio("Peer", (1, 1, 1), ours + 1, ours)
+
+
 def test_samples_that_differ_are_told_apart(tmp_path):
     wanted = np.arange(6.0).reshape(2, 3)
     for name, value in {
@@ -156,6 +196,19 @@ def test_a_run_has_a_row_for_everybody_and_survives_json(tfn_l1, monkeypatch):
     assert table.row_count == len(run["rows"])
     assert [line.partition(":")[0] for line in tables.reasons(run)] == ["absent", "broken"]
     assert tables.disagreements(run) == []
+
+
+def test_a_structure_reaches_the_processes(tfn_l1, tmp_path):
+    from pathlib import Path
+
+    np.savez(tmp_path / "two.npz", z=np.array([1, 1]), pos=np.array([[0.0, 0, 0], [0, 0, 3]]))
+    data = str(tmp_path / "two.npz")
+    two = Workload("two", "2x0e", "0e+1o", "0e", 2, 1, "structure", ("forward",), data)
+    (run,) = convolution.run(
+        [two], Path(tfn_l1.__file__).parent, chosen=[], settings=["default"], effort=EFFORT
+    )  # fmt: skip
+    assert [row["reason"] for row in run["rows"]] == [""]
+    assert (run["edges"], run["data"]) == (2, data)
 
 
 def test_a_child_that_dies_or_is_slow_gives_its_reason(tmp_path, monkeypatch):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -27,6 +30,7 @@ def test_a_series_stands_for_its_workloads():
         ("mace-large", 158_000, 17, 2176),
         ("mace-large-small", 15_800, 17, 2176),
         ("sevennet-l3i5", 16_000, 34, 1760),
+        ("dhfr", 176_718, 17, 2176),
     ],
 )
 def test_workloads_have_the_paths_and_weights_of_their_models(tfn_l3, name, edges, paths, weights):
@@ -45,6 +49,46 @@ def test_the_lattice_is_diamond_with_158_neighbours_within_6_angstrom():
     assert lengths.max() < 6
     # Nearest neighbours lie √3/4 of the lattice constant apart; float32 positions are good to 1e-5.
     assert abs(lengths.min().item() - 3**0.5 / 4 * workloads.DIAMOND) < 1e-4
+    assert (graph.target.diff() >= 0).all()
+
+
+@pytest.fixture
+def structure(tmp_path):
+    """Three atoms in a row, 5 Å from one to the next: four edges within 6 Å, of which dhfr has more."""
+    file = tmp_path / "row.npz"
+    positions = np.array([[0, 0, 0], [0, 5, 0], [0, 10, 0]], dtype=np.float32)
+    np.savez(file, z=np.array([1, 6, 8], dtype=np.uint8), pos=positions)
+    return file
+
+
+def test_a_structure_comes_from_its_file(structure):
+    (dhfr,) = workloads.find(["dhfr"], structure)
+    graph, vectors = workloads.build_graph(replace(dhfr, nodes=3, neighbors=4 / 3))
+    assert (graph.num_nodes, graph.target.tolist()) == (3, [0, 1, 1, 2])
+    assert torch.equal(vectors[:, 1], torch.tensor([-5.0, 5, -5, 5]))
+    with pytest.raises(ValueError, match=r"row\.npz has 3 atoms and 4 edges within 6 Å; dhfr has 2,489 and"):
+        workloads.build_graph(dhfr)
+
+
+def test_without_its_structure_a_workload_says_what_it_needs(structure):
+    needed = "dhfr needs the protein of .*5DFR.* --data"
+    for nothing in (lambda: workloads.find(["dhfr"]), lambda: workloads.build_graph(WORKLOADS["dhfr"])):
+        with pytest.raises(ValueError, match=needed):
+            nothing()
+    with pytest.raises(FileNotFoundError, match=r"data: .*none\.npz is not a file"):
+        workloads.find(["dhfr"], structure.with_name("none.npz"))
+    without, given = ([each.name for each in workloads.find(["gpu"], data)] for data in (None, structure))
+    assert given == [*without, "dhfr"] == list(workloads.SERIES["gpu"])
+    (line,) = workloads.left_out(["tfn-l3", "gpu"])
+    assert line.startswith("left out: data: dhfr needs")
+    assert workloads.left_out(["gpu"], structure) == workloads.left_out(["degree", "dhfr"]) == []
+
+
+@pytest.mark.parametrize("name", ["mace-large-small", "molecule-9"])
+def test_edges_come_in_order_of_targets(name):
+    """Some peers ask for it."""
+    graph, _ = workloads.build_graph(WORKLOADS[name])
+    assert (graph.target.diff() >= 0).all()
 
 
 def test_every_process_draws_the_same_operands(tfn_l1):

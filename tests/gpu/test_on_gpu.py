@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
@@ -11,12 +13,12 @@ from tfngen import Graph, Irreps
 from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.irreps import enumerate_paths
 from tfngen.roles import SLOTS, Role
-from tfngen.runtime import operators
+from tfngen.runtime import operators, plan
 from tfngen.runtime.convolution_operators import _run_convolution as run_form
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 
-BOUND = {torch.float32: 5e-6, torch.float64: 1e-13}
+BOUND = {torch.float32: 5e-6, torch.float64: 1e-13, torch.float16: 2**-10, torch.bfloat16: 2**-7}
 CASES = {
     "every path": ("32x0e+32x1e+32x2e+32x3e", "0e+1e+2e+3e", "0e+1e+2e+3e"),
     "mace": ("128x0e+128x1o+128x2e", "0e+1o+2e+3o", "0e+1o+2e+3o"),
@@ -72,7 +74,7 @@ def check_forms(tfn, plan, graph, dtype):
         assert_same(expected, run_form(form, fingerprint, plan, moved, on_gpu.edges))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("name", CASES)
 def test_every_form_equals_the_processors(tfn, name, dtype):
     check_forms(tfn, tfn.Convolution(*CASES[name])._numbers, random_graph(60, 900), dtype)
@@ -208,3 +210,146 @@ def test_tensors_on_different_devices_are_refused(tfn):
     function, leaves = small(tfn)
     with pytest.raises(ValueError, match="on cpu"):
         function(leaves[0].detach().cpu(), *leaves[1:])
+
+
+OVER_A_GRAPH = {
+    **{role.value: role.operands for role in Role},
+    "d_input_weight": SLOTS,
+    "backward": SLOTS,
+    "double_backward": FORM["double_backward"].operands,
+}
+
+
+@pytest.mark.parametrize("sharing", [False, True], ids=["own weights", "shared weights"])
+@pytest.mark.parametrize("name", OVER_A_GRAPH)
+def test_operators_over_a_graph_pass_opcheck_and_have_third_derivatives(tfn, name, sharing):
+    numbers = tfn.Convolution(*CASES["parity"])._numbers
+    graph = random_graph(3, 5).to("cuda")
+    shared = graph.group_edges(torch.tensor([1, 0, 1, 1, 0], device="cuda"), 2) if sharing else None
+    edges = graph.edges.shared_by(shared)
+    operands = operands_of(plan.decode(numbers)[0], edges, torch.float64)
+    operands = [operands[each].to("cuda").requires_grad_() for each in OVER_A_GRAPH[name]]
+    operator = getattr(torch.ops.tfngen, f"convolution_{name}")
+    torch.library.opcheck(operator.default, (tfn._package.fingerprint, numbers, *operands, *edges.tensors))
+
+    def gradient(*arguments):
+        values = operator(tfn._package.fingerprint, numbers, *arguments, *edges.tensors)
+        values = [values] if isinstance(values, torch.Tensor) else values
+        return torch.autograd.grad(sum(v.square().sum() for v in values), arguments, create_graph=True)
+
+    assert gradgradcheck(gradient, operands, fast_mode=True)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_operators_of_a_path_pass_opcheck_and_have_third_derivatives(tfn, role):
+    shapes = {"filter": (2, 3), "input": (2, 4, 5), "weight": (2, 4), "grad": (2, 4, 3)}
+    operands = [random(*shapes[slot], seed=2).to("cuda").requires_grad_() for slot in role.operands]
+    operator = getattr(torch.ops.tfngen, role.value)
+    torch.library.opcheck(operator.default, (tfn._package.fingerprint, [1, 2, 1], *operands))
+
+    def gradient(*arguments):
+        value = operator(tfn._package.fingerprint, [1, 2, 1], *arguments)
+        return torch.autograd.grad(value.square().sum(), arguments, create_graph=True)
+
+    assert gradgradcheck(gradient, operands, fast_mode=True)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_operators_of_the_harmonics_pass_opcheck_and_have_derivatives(tfn, order):
+    """Of the second derivative the derivative is the third."""
+    operands = [random(5, width, seed=width).to("cuda").requires_grad_() for width in (3, 16, 3)[: order + 1]]
+    operator = getattr(torch.ops.tfngen, f"spherical_harmonics{order * '_vjp'}")
+    torch.library.opcheck(operator.default, (tfn._package.fingerprint, 16, *operands))
+    assert gradcheck(partial(operator, tfn._package.fingerprint, 16), operands, fast_mode=True)
+
+
+@pytest.mark.parametrize("name", ["gather_rows", "sum_rows", "turn_rows"])
+def test_operators_of_rows_pass_opcheck(tfn, name):
+    index = ([2, 0, 2, 1], [1, 3, 0, 2], [0, 1, 2, 4, 4])
+    rows = [torch.tensor(each, device="cuda") for each in index]
+    values = random(*((4, 22) if name == "turn_rows" else (4, 3, 2))).to("cuda").requires_grad_()
+    others = [[4, 3, 2, 5]] if name == "turn_rows" else rows
+    torch.library.opcheck(getattr(torch.ops.tfngen, name).default, (values, *others))
+
+
+def example(tfn, device, dtype=torch.float32):
+    """A convolution, a graph on `device`, and harmonics, weights and features there."""
+    convolution = tfn.Convolution("3x0e+40x1o", "0e+1o+2e", "0e+1o+1e")
+    graph = random_graph(20, 100).to(device)
+    shapes = [(100, 9), (100, convolution.weight_numel)]
+    shapes += [(20, channels, irrep.dim) for channels, irrep in convolution.irreps_in]
+    y, weights, *features = [random(*shape, dtype=dtype).to(device) for shape in shapes]
+    return convolution, graph, y, weights, features
+
+
+def convolved(convolution, graph, y, weights, features):
+    """Its results, and the gradients of their squares."""
+    leaves = [each.detach().requires_grad_() for each in (y, weights, *features)]
+    named = dict(zip(("0e", "1o"), leaves[2:], strict=True))
+    out = list(convolution(graph, leaves[0], named, leaves[1]).values())
+    return [*out, *torch.autograd.grad(sum(each.square().sum() for each in out), leaves)]
+
+
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_under_autocast_half_precision_is_widened(tfn, half):
+    """Results are those of the rounded operands in float32, and are float32 themselves."""
+    convolution, graph, y, weights, features = example(tfn, "cuda")
+    y, weights, features = y.to(half), weights.to(half), [each.to(half) for each in features]
+    named = dict(zip(("0e", "1o"), features, strict=True))
+    with torch.autocast("cuda", dtype=half):
+        found = convolution(graph, y, named, weights)
+        z = tfn.tensor_product((1, 1, 0), y[:, 1:4], features[1][:1].expand(100, -1, -1), weights[:, :40])
+        harmonics = tfn.spherical_harmonics(y[:, 1:4])
+    wide = {irrep: each.float() for irrep, each in named.items()}
+    expected = convolution(graph, y.float(), wide, weights.float())
+    for irrep in expected:
+        assert found[irrep].dtype == torch.float32
+        assert torch.equal(found[irrep], expected[irrep])
+    assert z.dtype == harmonics.dtype == torch.float32
+    assert torch.equal(harmonics, tfn.spherical_harmonics(y[:, 1:4].float()))
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="torch sees one GPU")
+def test_several_devices_in_one_process(tfn):
+    """In turn, and whichever is the current one."""
+    expected = [each.detach() for each in convolved(*example(tfn, "cpu", torch.float64))]
+    for at in (1, 0, 1):
+        found = convolved(*example(tfn, f"cuda:{at}", torch.float64))
+        assert {each.device.index for each in found} == {at}
+        assert_same(expected, [each.detach() for each in found])
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_indices_of_either_width(tfn, dtype):
+    """Of edges, of their graphs, and of the rows of weights they share."""
+    convolution, graph, y, weights, features = example(tfn, "cuda", torch.float64)
+    rows = (torch.arange(100, device="cuda") // 2).to(dtype)
+    named = dict(zip(("0e", "1o"), features, strict=True))
+    expected = convolution(graph, y, named, weights[:50].repeat_interleave(2, 0))
+    again = Graph(graph.edge_index.to(dtype), 20, batch=torch.zeros(20, dtype=dtype, device="cuda"))
+    found = convolution(again, y, named, weights[:50], rows)
+    for irrep in expected:
+        assert torch.equal(found[irrep], expected[irrep])
+
+
+def apart(tensor):
+    """The same numbers, with others between them in memory."""
+    return torch.stack([tensor, tensor + 1], dim=-1)[..., 0]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [apart, lambda each: each.mT.contiguous().mT, lambda each: torch.cat([each, each])[len(each) :]],
+    ids=["strided", "transposed", "second half"],
+)
+def test_views_give_the_same_numbers(tfn, seen):
+    """Operands apart in memory, in another order, or from an address in the middle of an allocation."""
+    convolution, graph, y, weights, features = example(tfn, "cuda")
+    found = convolved(convolution, graph, seen(y), seen(weights), [seen(each) for each in features])
+    for one, other in zip(convolved(convolution, graph, y, weights, features), found, strict=True):
+        assert torch.equal(one, other)
+    x = features[1][:1].expand(100, -1, -1)
+    one = tfn.tensor_product((1, 1, 2), y[:, 1:4], x, weights[:, :40])
+    other = tfn.tensor_product((1, 1, 2), seen(y[:, 1:4]), seen(x), seen(weights[:, :40]))
+    assert torch.equal(one, other)
+    assert torch.equal(tfn.spherical_harmonics(y[:, 1:4]), tfn.spherical_harmonics(seen(y[:, 1:4])))

@@ -31,8 +31,8 @@ class Workload:
     Attributes:
         nodes: points; 8 · repeat³ atoms in a diamond lattice.
         neighbors: edges into each node, in a structure on average.
-        graph: "random" sources, a "diamond" lattice within 6 Å, a "molecule", each point joined to all, or the
-            "structure" of a file within 6 Å.
+        graph: "random" sources, a "diamond" lattice within 6 Å, a "molecule", each point joined to all, or
+            the "structure" of a file within 6 Å.
         modes: what is timed; see `tfngen.bench.problem`.
         data: the file of the structure, npz or what ase reads; a workload that needs one has none of its own.
     """
@@ -201,6 +201,6 @@ def find(names: Iterable[str], data: str | PathLike[str] | None = None) -> list[
 
 
 def left_out(names: Iterable[str], data: str | PathLike[str] | None = None) -> list[str]:
-    """A line for each workload that `find` leaves out of a series, since it needs a structure and has none."""
+    """A line for each workload that `find` leaves out of a series: it needs a structure and has none."""
     in_series = (WORKLOADS[each] for name in names for each in SERIES.get(name, ()))
-    return [_needs(each) for each in in_series if each.graph == "structure" and data is None]
+    return [f"left out: {_needs(each)}" for each in in_series if each.graph == "structure" and data is None]

@@ -25,6 +25,8 @@ COVALENT = {"H": 0.31, "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57}
 """Å: Cordero et al., 10.1039/b801115j."""
 
 OURS, THEIRS, VOTE = "#2b5c9e", "#e07b39", "#2f9e6e"
+FEW = 100
+"""Holes of an element."""
 SEARCHED = 60
 """Molecules of each set that examples are looked for in."""
 
@@ -255,13 +257,24 @@ def _curves(axes: Axes, result: MissingAtomResult) -> None:
 
 
 def _elements(axes: Axes, result: MissingAtomResult) -> None:
-    """The share of correct answers by element removed, set by set: where no training is to be drawn."""
+    """The share of correct answers by element removed, set by set: where no training is to be drawn.
+
+    Sets with `FEW` holes of an element or fewer say nothing about it and are left out.
+    """
     names = list(result.scores)
-    for symbol, color in COLORS.items():
-        values = [100 * result.scores[name].by_element.get(symbol, np.nan) for name in names]
-        axes.plot(range(len(names)), values, "o-", color="#8a919c" if symbol == "H" else color, label=symbol)
+    for symbol, shade in COLORS.items():
+        color = "#8a919c" if symbol == "H" else shade
+        told = [name for name in names if result.scores[name].counts.get(symbol, 0) > FEW]
+        if told:
+            ours = [100 * result.scores[name].by_element[symbol] for name in told]
+            axes.plot([names.index(name) for name in told], ours, "o-", color=color, label=symbol)
+        known = [name for name in told if symbol in PUBLISHED.get(name, (0, 0, {}))[2]]
+        theirs = [100 * PUBLISHED[name][2][symbol] for name in known]
+        places = [names.index(name) for name in known]
+        axes.plot(places, theirs, "o:", color=color, markerfacecolor="white", linewidth=1, markersize=5)
     axes.set_xticks(range(len(names)), [name.replace(" (", "\n(") for name in names], fontsize=9)
-    axes.set_title("Correct by element removed, %", loc="left", fontsize=11.5, pad=20)
+    title = "Correct by element removed, %; hollow: published"
+    axes.set_title(title, loc="left", fontsize=11.5, pad=20)
     axes.legend(
         frameon=False, fontsize=9, ncols=5, loc="lower left", bbox_to_anchor=(-0.02, 0.99), borderaxespad=0,
         handlelength=1.2, columnspacing=1.2,

@@ -65,10 +65,10 @@ def _layout(ours: Any, descriptor: Any) -> Layout:
         features.append(at.start + _ir_mul(channels, irrep.dim))
     for path, width in zip(ours.paths, path_slices(ours), strict=True):
         dim = path.irrep_output.dim
-        theirs_here, at_weight, at_output = theirs[path.input_block, path.irrep_filter, dim]
+        table, at_weight, at_output = theirs[path.input_block, path.irrep_filter, dim]
         weights.append(offsets[0][at_weight].start + np.arange(path.channels))
         outputs.append(offsets[3][at_output].start + _ir_mul(path.channels, dim))
-        times = ratio("cuEquivariance", path.path, theirs_here, coefficients(ours.kernels, path.path))
+        times = ratio("cuEquivariance", path.path, table, coefficients(ours.kernels, path.path))
         scale.append(np.full(width.stop - width.start, times))
     return Layout(*(np.concatenate(each) for each in (features, weights, outputs, scale)))
 

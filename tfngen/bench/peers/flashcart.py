@@ -1,4 +1,4 @@
-"""FlashCart: the same convolution of Cartesian tensors; by its Triton kernels on a GPU, by torch on a processor.
+"""FlashCart: the same convolution of Cartesian tensors, by Triton on a GPU, by torch alone on a processor.
 
 Of a symmetric traceless tensor of rank l it keeps 2l + 1 components, which are combinations of the spherical
 ones. Features, cotangents and results are turned into one basis and back outside what is timed, but for
@@ -26,10 +26,10 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     Raises:
         ValueError: irreps that FlashCart does not have.
     """
-    from flashcart.o3 import Irreps, TensorProduct
-
     ours, device = problem.convolution, problem.vectors.device
     channels = _check(ours)
+    from flashcart.o3 import Irreps, TensorProduct
+
     tops = [irreps.lmax for irreps in (ours.irreps_in, ours.irreps_filter, ours.irreps_out)]
     on_gpu = device.type == "cuda"
     expand = Irreps(tops[1], use_triton=on_gpu)
@@ -76,7 +76,7 @@ def _check(ours: Any) -> int:
     if len(channels) > 1 or not complete:
         raise ValueError(
             "FlashCart has irreps 0e+1o+2e+… up to a highest, with as many channels for each; these are "
-            f"{ours.irreps_in}, by {ours.irreps_filter} to {ours.irreps_out.without_widths()}"
+            f"{ours.irreps_in}, {ours.irreps_filter.without_widths()}, {ours.irreps_out.without_widths()}"
         )
     return channels.pop()
 

@@ -1,4 +1,4 @@
-"""FlashTP on a GPU: its fused `uvu_TP`. It is installed from github.com/SNU-ARC/flashTP; PyPI does not have it."""
+"""FlashTP on a GPU: its fused `uvu_TP`, sums by atomics. It is at github.com/SNU-ARC/flashTP, not on PyPI."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     Raises:
         ValueError: channels that are not a multiple of `WARP`.
     """
-    from e3nn import o3
-    from flashTP_e3nn import uvu_TP
-
     ours, device = problem.convolution, problem.vectors.device
     if any(channels % WARP for channels, _ in ours.irreps_in):
         raise ValueError(f"FlashTP takes channels in multiples of {WARP}; the features are {ours.irreps_in}")
+    from e3nn import o3
+    from flashTP_e3nn import uvu_TP
+
     *irreps, instructions = described(ours)
     # Of GPUs other than the A100 and the H100 it would take 48 kB, whatever they have.
     memory = torch.cuda.get_device_properties(device).shared_memory_per_block_optin // 1024

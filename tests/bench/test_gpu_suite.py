@@ -1,0 +1,123 @@
+"""The suite for GPUs, without one: which commands it runs and in which order, and what it leaves out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tfngen.bench import gpu_suite, launching
+from tfngen.bench.workloads import SERIES
+
+
+@pytest.fixture
+def suite(monkeypatch, tmp_path):
+    """Runs the suite with commands that do nothing; gives its exit status and the commands."""
+    monkeypatch.setattr(gpu_suite, "machine", dict)
+
+    def run(*options, statuses=()):
+        commands = {}
+
+        def logged(log, *command):
+            commands[log.stem] = command
+            return dict(statuses).get(log.stem, 0)
+
+        monkeypatch.setattr(gpu_suite, "_logged", logged)
+        return gpu_suite.main(["--out", str(tmp_path / "out"), *options]), commands
+
+    return run
+
+
+@pytest.fixture
+def sanitizer(monkeypatch, tmp_path):
+    """A program of the name compute-sanitizer, on PATH."""
+    program = tmp_path / "bin" / "compute-sanitizer"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return str(program)
+
+
+def test_tests_come_first_and_then_each_workload_with_its_options(suite, tmp_path):
+    data = tmp_path / "5dfr.npz"
+    data.touch()
+    status, commands = suite("--no-sanitize", "--data", str(data), "--peers", "e3nn,flashtp")
+    assert status == 0
+    assert list(commands) == ["tests", "launch", "tfn-l3", *SERIES["gpu"]]
+    assert commands["tests"][1:] == ("-m", "pytest", "tests/gpu", "-q")
+    options = commands["dhfr"][commands["dhfr"].index("bench") :]
+    assert options[:4] == ("bench", "conv", "--workload", "dhfr")
+    for name, value in {"--device": "cuda", "--peers": "e3nn,flashtp", "--data": str(data)}.items():
+        assert options[options.index(name) + 1] == value
+
+
+def test_without_its_structure_a_workload_is_left_out_and_named(suite, capsys):
+    _, commands = suite("--no-sanitize")
+    assert "dhfr" not in commands
+    assert "--data" not in commands["mace-large"]
+    assert "left out: data: dhfr needs the protein" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match="is not a file"):
+        suite("--data", "nowhere.npz")
+
+
+def test_some_tests_run_under_both_sanitizers(suite, sanitizer):
+    status, commands = suite()
+    assert status == 0
+    assert list(commands)[:4] == ["tests", "memcheck", "racecheck", "launch"]
+    for tool in ("memcheck", "racecheck"):
+        command = commands[tool]
+        assert command[command.index(sanitizer) + 1 :][:2] == ("--tool", tool)
+        assert command[-2:] == ("-k", gpu_suite.SANITIZED)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ({"tests": 1, "racecheck": 2}, 1),
+        ({"racecheck": 2}, 2),
+        ({"memcheck": gpu_suite.TIMED_OUT}, 0),
+        ({"tfn-l3": 1}, 0),
+    ],
+)
+def test_the_exit_status_is_that_of_the_tests_and_sanitizers(suite, sanitizer, statuses, expected):
+    assert suite(statuses=statuses)[0] == expected
+
+
+def test_where_there_is_no_sanitizer_a_line_says_so(suite, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_suite, "find_sanitizer", lambda: None)
+    status, commands = suite()
+    assert status == 0
+    assert "memcheck" not in commands
+    assert "compute-sanitizer: not found; it comes with the CUDA toolkit" in capsys.readouterr().out
+
+
+def test_a_sanitizer_is_found_in_a_toolkit_and_in_a_package(sanitizer, monkeypatch, tmp_path):
+    assert gpu_suite.find_sanitizer() == sanitizer
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    assert gpu_suite.find_sanitizer() == sanitizer
+    monkeypatch.delenv("CUDA_HOME")
+    packages = tmp_path / "site-packages"
+    (packages / "nvidia").mkdir(parents=True)
+    (tmp_path / "bin").rename(tmp_path / "moved")
+    (packages / "nvidia" / "cu13").mkdir()
+    (tmp_path / "moved").rename(packages / "nvidia" / "cu13" / "bin")
+    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.setattr(gpu_suite, "TOOLKIT", str(tmp_path / "none"))
+    assert gpu_suite.find_sanitizer() == str(packages / "nvidia" / "cu13" / "bin" / "compute-sanitizer")
+
+
+def test_what_is_run_is_shown_and_logged(tmp_path, capfd):
+    command = gpu_suite._python("this")
+    assert gpu_suite._logged(tmp_path / "this.log", *command) == 0
+    assert "Beautiful is better than ugly." in (tmp_path / "this.log").read_text()
+    assert "Beautiful is better than ugly." in capfd.readouterr().out
+
+
+def test_what_a_call_costs_is_written(tfn_l3, tmp_path, monkeypatch):
+    monkeypatch.setattr(launching, "CALLS", 2)
+    launching.main(["--device", "cpu", "--rounds", "1", "--json", str(tmp_path / "launch.json")])
+    rows = json.loads((tmp_path / "launch.json").read_text())["rows"]
+    assert len(rows) == 1 + 2 * len(launching.CASES)
+    assert min(row["microseconds"] for row in rows) > 0
