@@ -42,6 +42,7 @@ Out = Annotated[Path, typer.Option(help="The folder for results, weights and pic
 Package = Annotated[Path | None, typer.Option(help="A generated package; built on demand by default.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Precision = Annotated[Dtype, typer.Option(help="Precision of training.")]
+Where = Annotated[Device, typer.Option("--device", help="What to train on.")]
 Picture = Annotated[bool, typer.Option(help="Draw the picture.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the unfinished run in the folder.")]
 Validation = Annotated[int, typer.Option("--validation", help="Sets that validate what was learnt.")]
@@ -80,6 +81,7 @@ def gravity(
     validation: Validation = 1000,
     seed: Seed = 0,
     dtype: Precision = Dtype.float32,
+    device: Where = Device.cpu,
     resume: Resume = False,
     picture: Picture = True,
 ) -> None:
@@ -93,7 +95,7 @@ def gravity(
     with console.progress() as advance:
         result = experiment.run(
             kernels, out, steps=steps, validation_sets=validation, seed=seed, dtype=dtype.value,
-            resume=resume, picture=picture, progress=advance,
+            device=device.value, resume=resume, picture=picture, progress=advance,
         )  # fmt: skip
     _show(experiment.table(result), result.files.values(), result.failures)
 
@@ -107,6 +109,7 @@ def inertia(
     validation: Validation = 1000,
     seed: Seed = 0,
     dtype: Precision = Dtype.float32,
+    device: Where = Device.cpu,
     resume: Resume = False,
     picture: Picture = True,
 ) -> None:
@@ -120,7 +123,7 @@ def inertia(
     with console.progress() as advance:
         result = experiment.run(
             kernels, out, steps=steps, most=most, validation_sets=validation, seed=seed, dtype=dtype.value,
-            resume=resume, picture=picture, progress=advance,
+            device=device.value, resume=resume, picture=picture, progress=advance,
         )  # fmt: skip
     _show(experiment.table(result), result.files.values(), result.failures)
 
@@ -139,7 +142,7 @@ def missing_atom(
     batch: Annotated[int | None, typer.Option(help="Molecules per step; 16 by default.")] = None,
     molecules: Annotated[int, typer.Option(help="Molecules in each set.")] = 1000,
     seed: Seed = 0,
-    device: Annotated[Device, typer.Option(help="What to train on.")] = Device.cpu,
+    device: Where = Device.cpu,
     backend: Annotated[Backend, typer.Option(help="e3nn for the same network on e3nn.")] = Backend.tfngen,
     resume: Resume = False,
     checkpoint_seconds: Annotated[

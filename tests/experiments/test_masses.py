@@ -168,6 +168,7 @@ def test_a_stopped_run_is_resumed_bit_for_bit(request, tmp_path, experiment, lma
         ({"validation_sets": 0}, r"^validation_sets: 0"),
         ({"seed": -1}, r"^seed: -1"),
         ({"dtype": "float16"}, r"^dtype: 'float16'"),
+        ({"device": "tpu"}, r"^device: 'tpu'; it must be 'cpu' or 'cuda'"),
     ],
 )
 @pytest.mark.parametrize("experiment", [gravity, inertia])

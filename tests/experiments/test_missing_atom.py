@@ -55,10 +55,21 @@ def molecules(number, sizes, seed=0):
     return made
 
 
+def chains(number, sizes, seed=0):
+    """Carbon and nitrogen in turn, in a zigzag, turned at random: what is left tells what is missing."""
+    rotations = random_rotations(number, torch.Generator().manual_seed(seed))
+    made = []
+    for at, rotation in enumerate(rotations.double()):
+        index = torch.arange(sizes[at % len(sizes)])
+        zigzag = torch.stack([1.1 * index, 0.35 * (-1.0) ** index, 0.0 * index], dim=1).double()
+        made.append(Molecule(f"chain {at}", 6 + index % 2, zigzag @ rotation.T))
+    return made
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """Molecules of 5 to 8, and of 19, 23 and 25 atoms, as npz."""
-    found = molecules(24, (5, 6, 7, 8)) + molecules(6, (19, 23, 25), seed=1)
+    """Chains of 5 to 8, and of 19, 23 and 25 atoms, as npz."""
+    found = chains(24, (5, 6, 7, 8)) + chains(6, (19, 23, 25), seed=1)
     numbers, places = np.zeros((30, 25), dtype=int), np.zeros((30, 25, 3))
     for at, each in enumerate(found):
         numbers[at, : len(each)], places[at, : len(each)] = each.numbers, each.positions
@@ -212,8 +223,10 @@ def run(tfn_l2, file, tmp_path_factory):
 def test_a_run_learns_and_writes(run, file):
     result, out = run
     assert list(result.scores) == list(SETS)
-    assert result.curves["element"][-1] < 0.6 * result.curves["element"][0]
-    assert result.curves["position"][-1] < 0.3 * result.curves["position"][0]
+    # Four seeds: 0.02 to 0.05 and 0.38 to 0.52.
+    for part, share in (("element", 0.2), ("position", 0.75)):
+        losses = result.curves[part]
+        assert sum(losses[-10:]) / 10 < share * sum(losses[:5]) / 5
     names = {"results.json", "weights.safetensors", "missing_atom.png"}
     assert {each.name for each in out.iterdir()} == names
     saved = json.loads((out / "results.json").read_text())

@@ -206,6 +206,15 @@ def test_memory_beyond_results_is_small(tfn):
     assert peak < messages / 4
 
 
+def test_an_experiment_learns_the_same(tfn, tmp_path):
+    from tfngen.experiments import gravity
+
+    options = {"steps": 30, "validation_sets": 5, "picture": False, "dtype": "float64"}
+    found = [gravity.run(tfn, tmp_path / each, device=each, **options) for each in ("cpu", "cuda")]
+    one, other = (each.fitted["batched"].curves["loss"] for each in found)
+    assert other == pytest.approx(one, rel=1e-6)
+
+
 def test_tensors_on_different_devices_are_refused(tfn):
     function, leaves = small(tfn)
     with pytest.raises(ValueError, match="on cpu"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
+from tfngen.experiments.devices import find_device, kernels_for
 from tfngen.experiments.mass_models import GravityNetwork, gravity_radial
 from tfngen.experiments.mass_training import (
     PICTURE,
@@ -104,6 +105,7 @@ def run(
     validation_sets: int = VALIDATION_SETS,
     seed: int = 0,
     dtype: str = "float32",
+    device: str = "cpu",
     resume: bool = False,
     picture: bool = True,
     progress: Progress = silent,
@@ -117,6 +119,7 @@ def run(
         validation_sets: sets of 2 to 50 points, ≥ 1.
         seed: of weights and sets; the same seed gives the same numbers, bit for bit.
         dtype: ``"float32"`` or ``"float64"``.
+        device: ``"cpu"`` or ``"cuda"``.
         resume: continue the unfinished run in `out`, if there is one.
         picture: whether to draw one.
         progress: told about every step.
@@ -128,18 +131,15 @@ def run(
     """
     chosen = recipes(RECIPES, steps)
     check_count("validation_sets", validation_sets), check_seed(seed)
-    precision = check_dtype(dtype)
+    precision, place = check_dtype(dtype), find_device(device)
     require("safetensors", *(["matplotlib"] if picture else []))
     folder, clock = prepare_folder(out), Stopwatch()
-    settings = {"steps": steps or RECIPES["published"].steps, "seed": seed, "dtype": dtype}
+    settings = {"steps": steps or RECIPES["published"].steps, "seed": seed, "dtype": dtype, "device": device}
     saved = checkpoints(folder, settings, list(chosen), resume)
     settings |= {"validation_sets": validation_sets}
 
     with reproducible(seed):
-        if kernels is None:
-            from tfngen import load
-
-            kernels = load(lmax=1)
+        kernels = kernels_for(1, device) if kernels is None else kernels
         found, errors = {}, {}
         sets = PointMasses.draw(
             validation_sets, FEWEST, VALIDATION_MOST, REACH, APART, stream(seed, VALIDATION)
@@ -147,7 +147,7 @@ def run(
         network = GravityNetwork(kernels)
         for name, recipe in chosen.items():
             torch.manual_seed(seed)
-            network = GravityNetwork(kernels).to(precision)
+            network = GravityNetwork(kernels).to(place, precision)
 
             def loss(generator: Generator, sets: int, network: GravityNetwork = network) -> Tensor:
                 drawn = PointMasses.draw(sets, FEWEST, MOST, REACH, APART, generator)
@@ -169,7 +169,8 @@ def run(
         with clock("picture"), reproducible(seed):
             files["picture"] = folder / "gravity.png"
             shown = PointMasses.draw(1, MOST, MOST, REACH, 1.0, stream(seed, PICTURE))
-            write_bytes(files["picture"], draw_gravity(result, shown, *both(network, shown)))
+            drawn = [each.cpu() for each in both(network, shown)]
+            write_bytes(files["picture"], draw_gravity(result, shown, *drawn))
     write_json(files["results"], result.to_json())
     for checkpoint in saved.values():
         checkpoint.remove()
@@ -177,11 +178,10 @@ def run(
 
 
 def both(network: GravityNetwork, sets: PointMasses) -> tuple[Tensor, Tensor]:
-    """Accelerations (points, 3), the network's and Newton's, in the network's dtype."""
-    graph = sets.everybody_sees_everybody()
-    dtype = next(network.parameters()).dtype
-    true = accelerations(graph, sets).to(dtype)
-    return network(graph, sets.positions.to(dtype), sets.masses.to(dtype)), true
+    """Accelerations (points, 3), the network's and Newton's, in the network's dtype, on its device."""
+    graph, like = sets.everybody_sees_everybody(), next(network.parameters())
+    predicted = network(graph.to(like.device), sets.positions.to(like), sets.masses.to(like))
+    return predicted, accelerations(graph, sets).to(like)
 
 
 def _validate(network: GravityNetwork, sets: PointMasses) -> tuple[float, float]:
@@ -195,7 +195,8 @@ def _validate(network: GravityNetwork, sets: PointMasses) -> tuple[float, float]
 def _compared(
     network: GravityNetwork, recipe: Recipe, curves: dict[str, list[float]], validation: float
 ) -> Fitted:
-    r = torch.linspace(NEAR, FAR, RADII, dtype=next(network.parameters()).dtype)
+    like = next(network.parameters())
+    r = torch.linspace(NEAR, FAR, RADII, dtype=like.dtype, device=like.device)
     learnt, exact = gravity_radial(network, r), -1 / r**2
     relative = (learnt / exact - 1).abs()
     radials = {"r": r.tolist(), "learnt": learnt.tolist(), "exact": exact.tolist()}

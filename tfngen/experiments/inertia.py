@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor
 
+from tfngen.experiments.devices import find_device, kernels_for
 from tfngen.experiments.mass_models import InertiaNetwork, inertia_radials
 from tfngen.experiments.mass_training import RADII, VALIDATION, Fitted, Recipe, checkpoints, fit, recipes
 from tfngen.experiments.point_masses import PointMasses, inertia_tensors
@@ -35,6 +36,7 @@ from tfngen.experiments.training import (
 from tfngen.files import write_bytes, write_json
 from tfngen.nn import weights
 from tfngen.runtime.convolution import Kernels
+from tfngen.runtime.graph import Graph
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -105,6 +107,7 @@ def run(
     validation_sets: int = 1000,
     seed: int = 0,
     dtype: str = "float32",
+    device: str = "cpu",
     resume: bool = False,
     picture: bool = True,
     progress: Progress = silent,
@@ -119,6 +122,7 @@ def run(
         validation_sets: how many, ≥ 1.
         seed: of weights and sets; the same seed gives the same numbers, bit for bit.
         dtype: ``"float32"`` or ``"float64"``.
+        device: ``"cpu"`` or ``"cuda"``.
         resume: continue the unfinished run in `out`, if there is one.
         picture: whether to draw one.
         progress: told about every step.
@@ -132,29 +136,26 @@ def run(
     check_count("validation_sets", validation_sets), check_seed(seed)
     if check_count("most", most) < FEWEST:
         raise ValueError(f"most: {most}; a set has at least {FEWEST} points")
-    precision = check_dtype(dtype)
+    precision, place = check_dtype(dtype), find_device(device)
     require("safetensors", *(["matplotlib"] if picture else []))
     folder, clock = prepare_folder(out), Stopwatch()
     settings = {"steps": steps or RECIPES["published"].steps, "most": most, "seed": seed, "dtype": dtype}
-    settings |= {"validation_sets": validation_sets}
+    settings |= {"validation_sets": validation_sets, "device": device}
     saved = checkpoints(folder, settings, list(chosen), resume)
 
     with reproducible(seed):
-        if kernels is None:
-            from tfngen import load
-
-            kernels = load(lmax=2)
+        kernels = kernels_for(2, device) if kernels is None else kernels
         found = {}
         sets = PointMasses.draw(validation_sets, FEWEST, most, REACH, 0.0, stream(seed, VALIDATION))
         network = InertiaNetwork(kernels)
         for name, recipe in chosen.items():
             torch.manual_seed(seed)
-            network = InertiaNetwork(kernels).to(precision)
-            problem = prepared(sets, precision)
+            network = InertiaNetwork(kernels).to(place, precision)
+            problem = prepared(sets, network)
 
             def loss(generator: Generator, sets: int, network: InertiaNetwork = network) -> Tensor:
                 drawn = PointMasses.draw(sets, FEWEST, most, REACH, 0.0, generator)
-                return _loss(network, *prepared(drawn, precision))
+                return _loss(network, *prepared(drawn, network))
 
             def validate(network: InertiaNetwork = network, problem: tuple[Any, ...] = problem) -> float:
                 with torch.no_grad():
@@ -179,15 +180,16 @@ def run(
     return result
 
 
-def prepared(sets: PointMasses, dtype: torch.dtype) -> tuple[Any, Tensor, Tensor, Tensor, Tensor]:
-    """Graph, positions, masses, where the centres are, and the true tensors there."""
+def prepared(sets: PointMasses, network: InertiaNetwork) -> tuple[Graph, Tensor, Tensor, Tensor, Tensor]:
+    """Graph, positions, masses, the true tensors at the centres, and where those are, for `network`."""
     graph, points, centres = sets.around_centres()
-    true = inertia_tensors(graph, points, centres).to(dtype)
-    return graph, points.positions.to(dtype), points.masses.to(dtype), centres, true
+    like, true = next(network.parameters()), inertia_tensors(graph, points, centres)
+    numbers = (each.to(like) for each in (points.positions, points.masses, true))
+    return graph.to(like.device), *numbers, centres.to(like.device)
 
 
 def _loss(
-    network: InertiaNetwork, graph: Any, positions: Tensor, masses: Tensor, centres: Tensor, true: Tensor
+    network: InertiaNetwork, graph: Graph, positions: Tensor, masses: Tensor, true: Tensor, centres: Tensor
 ) -> Tensor:
     """½ Σ over the tensor of the squared error, the mean over the sets."""
     return 0.5 * (network(graph, positions, masses)[centres] - true).square().sum() / len(centres)
@@ -196,7 +198,8 @@ def _loss(
 def _compared(
     network: InertiaNetwork, recipe: Recipe, curves: dict[str, list[float]], validation: float
 ) -> Fitted:
-    r = torch.linspace(FAR / RADII, FAR, RADII, dtype=next(network.parameters()).dtype)
+    like = next(network.parameters())
+    r = torch.linspace(FAR / RADII, FAR, RADII, dtype=like.dtype, device=like.device)
     learnt = dict(zip(("scalar", "tensor"), inertia_radials(network, r), strict=True))
     exact = {"scalar": 2 / 3 * r**2, "tensor": -(r**2)}
     counts = r >= NEAR

@@ -69,7 +69,7 @@ def pairs(distances: Tensor) -> tuple[Graph, Tensor, Tensor]:
     positions[number:, 0] = distances
     masses = distances.new_zeros(2 * number)
     masses[number:] = 1
-    return graph, positions, masses
+    return graph.to(distances.device), positions, masses
 
 
 def gravity_radial(network: GravityNetwork, distances: Tensor) -> Tensor:

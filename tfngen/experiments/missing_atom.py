@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from tfngen.experiments import molecules as data
 from tfngen.experiments.checkpoint import SECONDS, Checkpoint, refuse_unfinished
+from tfngen.experiments.devices import find_device, kernels_for
 from tfngen.experiments.holes import Holes, MoleculeSet
 from tfngen.experiments.missing_atom_models import (
     ARCHITECTURES,
@@ -154,7 +155,7 @@ def run(
             sets = _sets(data.read(source, progress), number, seed)
             settings["molecules"] = _digest(sets)
         with clock("load"):
-            kernels = _kernels(architecture, device) if kernels is None else kernels
+            kernels = kernels_for(architecture.lmax, device) if kernels is None else kernels
         network = MissingAtomNetwork(kernels, architecture).to(members.device)
         if backend == "e3nn":
             from tfngen.experiments.on_e3nn import on_e3nn
@@ -192,13 +193,14 @@ def load_network(
         FileNotFoundError: there is no such file.
         ValueError: it holds something else.
     """
-    settings = weights.metadata(path)
+    place, settings = find_device(device), weights.metadata(path)
     if settings.get("experiment") != "missing-atom":
         raise ValueError(f"path: {os.fspath(path)} was not written by the missing-atom experiment")
     architecture = Architecture(**settings["architecture"])
-    network = MissingAtomNetwork(_kernels(architecture, device) if kernels is None else kernels, architecture)
+    kernels = kernels_for(architecture.lmax, device) if kernels is None else kernels
+    network = MissingAtomNetwork(kernels, architecture)
     weights.load(network, path)
-    return network.to(device), settings
+    return network.to(place), settings
 
 
 def evaluate(
@@ -247,12 +249,6 @@ def _chosen(model: str, passes: int | None, batch: int | None) -> tuple[Architec
     if batch is not None:
         recipe = dataclasses.replace(recipe, batch=check_count("batch", batch))
     return ARCHITECTURES[model], recipe
-
-
-def _kernels(architecture: Architecture, device: str) -> Kernels:
-    from tfngen import load
-
-    return load(lmax=architecture.lmax, targets=("cpu",) if device == "cpu" else ("cpu", "cuda"))
 
 
 def _sets(found: Sequence[Molecule], number: int, seed: int) -> dict[str, list[Molecule]]:

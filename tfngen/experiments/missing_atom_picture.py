@@ -275,6 +275,9 @@ def _elements(axes: Axes, result: MissingAtomResult) -> None:
     axes.set_xticks(range(len(names)), [name.replace(" (", "\n(") for name in names], fontsize=9)
     title = "Correct by element removed, %; hollow: published"
     axes.set_title(title, loc="left", fontsize=11.5, pad=20)
+    if not axes.get_legend_handles_labels()[0]:
+        axes.text(0.5, 0.5, f"{FEW} holes of an element, or fewer", ha="center", transform=axes.transAxes)
+        return
     axes.legend(
         frameon=False, fontsize=9, ncols=5, loc="lower left", bbox_to_anchor=(-0.02, 0.99), borderaxespad=0,
         handlelength=1.2, columnspacing=1.2,

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from tfngen.experiments.devices import find_device
+
 
 @dataclass(frozen=True)
 class Team:
@@ -62,7 +64,7 @@ def team(device: str) -> Iterator[Team]:
         ValueError: another device, or a GPU that is not there.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    place = find_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if world == 1:
         yield Team(device=place)
         return
@@ -71,15 +73,3 @@ def team(device: str) -> Iterator[Team]:
         yield Team(rank, world, place)
     finally:
         distributed.destroy_process_group()
-
-
-def _device(name: str, local_rank: int) -> torch.device:
-    if name not in ("cpu", "cuda"):
-        raise ValueError(f"device: {name!r}; it must be 'cpu' or 'cuda'")
-    if name == "cpu":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise ValueError("device: 'cuda', but torch finds no GPU here; leave it out to train on the CPU")
-    if local_rank >= torch.cuda.device_count():
-        raise ValueError(f"device: process {local_rank} of this machine has no GPU of its own")
-    return torch.device("cuda", local_rank)
