@@ -137,9 +137,9 @@ def missing_atom(
         Path | None, typer.Option(help="Molecules in Å, extended XYZ or npz; QM9 from qm9pack by default.")
     ] = None,
     passes: Annotated[
-        int | None, typer.Option(help="Over the training molecules; 1,000 for paper, 500 for best.")
+        int | None, typer.Option(help="Over the training molecules; 2,200 for paper, 500 for best.")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Molecules per step; 16 by default.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Molecules per step; 64 for paper, 16 for best.")] = None,
     molecules: Annotated[int, typer.Option(help="Molecules in each set.")] = 1000,
     seed: Seed = 0,
     device: Where = Device.cpu,

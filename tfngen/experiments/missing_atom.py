@@ -89,7 +89,7 @@ class Recipe:
 
 
 RECIPES = {
-    "paper": Recipe(passes=1000, batch=16, learning_rate=8e-3, clip=1.0, decay=0.999),
+    "paper": Recipe(passes=2200, batch=64, learning_rate=1.6e-2, clip=1.0, decay=0.999),
     "best": Recipe(passes=500, batch=16, learning_rate=5e-3, clip=10.0, decay=0.998),
 }
 

@@ -12,6 +12,8 @@ from tfngen.forms import TANGENT
 from tfngen.runtime.autocast import HALF
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths, decode
 
+_SLOT = {slot + tail: at for at, slot in enumerate(Widths._fields) for tail in ("", TANGENT)}
+
 
 def checked_edges(graph: Sequence[Tensor | None]) -> Edges:
     """`GRAPH_TENSORS` and then `WEIGHT_TENSORS` as one, once their shapes, dtypes and devices fit each other.
@@ -48,17 +50,11 @@ def check_operands(plan: tuple[int, ...], operands: Mapping[str, Tensor], edges:
     Raises:
         ValueError: naming the argument, what it is and what it must be.
     """
-    widths, nodes = _checked_widths(plan), edges.num_nodes
-    shapes = {
-        "filter": (edges.num_edges, widths.filter),
-        "input": (nodes, widths.input),
-        "weight": (edges.weight_rows, widths.weight),
-        "grad": (nodes, widths.grad),
-    }
+    widths, rows = _checked_widths(plan), edges.rows
     dtype, device = next(iter(operands.values())).dtype, edges.sources.device
     for name, tensor in operands.items():
-        shape = shapes[name.removesuffix(TANGENT)]
-        if tensor.shape != shape:
+        slot = _SLOT[name]
+        if tensor.shape != (shape := (rows[slot], widths[slot])):
             raise ValueError(f"{name}: shape {tuple(tensor.shape)}; it must be {shape}")
         if tensor.dtype != dtype or tensor.device != device:
             raise ValueError(f"{name}: {tensor.dtype} on {tensor.device}; it must be {dtype} on {device}")

@@ -30,6 +30,13 @@ D_INPUT_WEIGHT, BACKWARD = FORM["d_input_weight"], FORM["backward"]
 DOUBLE_BACKWARD, D_GRAD = FORM["double_backward"], FORM["d_grad"]
 
 
+_RESULTS = {
+    name: [(result, Widths._fields.index(slot)) for slot, result in zip(form.by, form.results, strict=True)]
+    for name, form in FORM.items()
+}
+"""By form, what it returns, and the slot each of them is a derivative by."""
+
+
 def convolve(name: str, package: str, plan: tuple[int, ...], operands: Sequence[Tensor], edges: Edges) -> Any:
     """Call ``tfngen::convolution_name`` over the edges of a `Graph`."""
     return call(f"convolution_{name}", package, plan, *operands, edges)
@@ -37,10 +44,8 @@ def convolve(name: str, package: str, plan: tuple[int, ...], operands: Sequence[
 
 def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> dict[str, tuple[int, int]]:
     """Those of what `form` returns."""
-    widths = dict(zip(Widths._fields, plan, strict=False))
-    nodes = edges.num_nodes
-    rows = {"filter": edges.num_edges, "input": nodes, "weight": edges.weight_rows, "grad": nodes}
-    return {name: (rows[slot], widths[slot]) for slot, name in zip(form.by, form.results, strict=True)}
+    rows = edges.rows
+    return {name: (rows[slot], plan[slot]) for name, slot in _RESULTS[form.name]}
 
 
 def _run_convolution(
@@ -72,7 +77,8 @@ def _register_convolution(
 
     `backward` makes gradients, operand by operand, of the context, the saved operands and the cotangents.
     """
-    operands = forms[0].operands
+    names_by_form = [form.operands for form in forms]
+    operands = names_by_form[0]
     count = len(operands)
 
     def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
@@ -90,8 +96,8 @@ def _register_convolution(
 
     def implementation(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
         named, results = dict(zip(operands, arguments, strict=False)), []
-        for form in forms:
-            taken = {name: named[name] for name in form.operands}
+        for form, names in zip(forms, names_by_form, strict=True):
+            taken = {name: named[name] for name in names}
             results += _run_convolution(form, package, plan, taken, arguments[-1])
         return _as_output(results)
 

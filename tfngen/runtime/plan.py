@@ -115,6 +115,12 @@ class Edges(NamedTuple):
         return self.num_edges if self.by_weight is None else self.by_weight.row_pointers.shape[0] - 1
 
     @property
+    def rows(self) -> tuple[int, int, int, int]:
+        """How many rows each slot has, in the order of `Widths`."""
+        edges, nodes = self.num_edges, self.num_nodes
+        return edges, nodes, edges if self.by_weight is None else self.weight_rows, nodes
+
+    @property
     def num_edges(self) -> int:
         return self.sources.shape[0]
 

@@ -16,7 +16,7 @@ from tfngen import naming
 from tfngen.forms import FORM, Form
 from tfngen.runtime.cuda.block import Block, block_for
 from tfngen.runtime.cuda.kernel import Call
-from tfngen.runtime.cuda.pieces import pieces_of
+from tfngen.runtime.cuda.pieces import Pieces, pieces_of
 from tfngen.runtime.cuda.precision import computed_in, kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
 from tfngen.runtime.cuda.run import place, run
@@ -95,7 +95,7 @@ class _Buffers:
 
     def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
         some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
-        self.pieces = pieces_of(edges.by_target.row_pointers, count)
+        self.pieces, of_graph = _graph_arguments(edges)
         written = dict(named)
         self.filters: Tensor | None = None
         if "d_filter" in named:
@@ -112,18 +112,12 @@ class _Buffers:
         if self.pieces.spares and ("output" in named or "d_grad" in named):
             self.spares = some.new_empty(self.pieces.spares, widths.grad)
         shared = edges.weight_index
-        self.arguments: dict[str, Any] = {
-            "pieces": place(self.pieces.table),
-            "order": place(edges.by_target.order),
-            "num_edges": count,
-            "sources": place(edges.sources),
-            "num_nodes": edges.num_nodes,
-            "num_weights": edges.weight_rows,
-            "weight_index": place(edges.sources if shared is None else shared),
-            "weights_shared": int(shared is not None),
-            "d_filter_tile": count * widths.filter,
-            "spares": place(self.pieces.table if self.spares is None else self.spares),
-        }
+        self.arguments: dict[str, Any] = {**of_graph, "d_filter_tile": count * widths.filter}
+        if shared is not None:
+            sharing = {"weight_index": place(shared), "weights_shared": 1, "num_weights": edges.weight_rows}
+            self.arguments.update(sharing)
+        if self.spares is not None:
+            self.arguments["spares"] = place(self.spares)
         for name, tensor in written.items():
             self.arguments[f"{name}s"] = place(tensor)
             self.arguments[f"{name}_row"] = tensor.stride(-2)
@@ -146,6 +140,30 @@ class _Buffers:
             sum_rows(self.written["d_input"], *edges.by_source, named["d_input"])
         if "d_weight" in named and edges.by_weight is not None:
             sum_rows(self.written["d_weight"], *edges.by_weight, named["d_weight"])
+
+
+def _graph_arguments(edges: Edges) -> tuple[Pieces, dict[str, Any]]:
+    """The pieces of a graph, and the arguments that are the same in every call over it, weights not shared.
+
+    They are kept with its pieces.
+    """
+    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges)
+    kept = getattr(pieces.table, "_tfngen_arguments", None)
+    if kept is not None and kept[0] is edges.sources and kept[1] is edges.by_target.order:
+        return pieces, kept[2]
+    arguments = {
+        "pieces": place(pieces.table),
+        "order": place(edges.by_target.order),
+        "num_edges": edges.num_edges,
+        "sources": place(edges.sources),
+        "num_nodes": edges.num_nodes,
+        "num_weights": edges.num_edges,
+        "weight_index": place(edges.sources),  # not read
+        "weights_shared": 0,
+        "spares": place(pieces.table),  # not written, where there are none
+    }
+    pieces.table._tfngen_arguments = edges.sources, edges.by_target.order, arguments  # type: ignore[attr-defined]
+    return pieces, arguments
 
 
 @lru_cache(maxsize=256)

@@ -75,8 +75,7 @@ def _launch(
 ) -> int:
     """Launch on the current device, which is `index`; what the driver says to it."""
     function = call.kernel.loaded.get(index) or _load(call.kernel, index)
-    size = ctypes.c_size_t(call.size)
-    extra = _Extra(_BUFFER, call.packed(arguments), _SIZE, ctypes.pointer(size), _END)
+    extra = _Extra(_BUFFER, call.packed(arguments), _SIZE, call.size_of, _END)
     stream = ctypes.c_void_p(torch._C._cuda_getCurrentRawStream(index))
     status: int = _driver().cuLaunchKernel(
         function, *grid, 1, threads, 1, 1, shared_bytes, stream, None, ctypes.byref(extra)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -117,6 +118,7 @@ class Call:
         self._head = self._layout(names)
         self._tail = self._layout(last).pack(*self.numbers.values())
         self.size = self._head.size + len(self._tail)
+        self.size_of = ctypes.pointer(ctypes.c_size_t(self.size))  # as the driver wants to be told
 
     def packed(self, values: Sequence[int]) -> bytes:
         """All arguments as a launch takes them: in order, each aligned to its size.
