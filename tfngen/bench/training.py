@@ -17,7 +17,7 @@ from tfngen.experiments.on_e3nn import on_e3nn
 
 MOLECULES = 1000
 BATCHES = (16, 64)
-"""Molecules per step: what the experiment takes by default, and more."""
+"""Molecules per step: what `best` takes by default, and what `paper` does."""
 
 
 def measure(model: str, rounds: int, progress: Progress, threads: int = 1) -> dict[str, Any]:
