@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck, gradgradcheck
 
+import tfngen
 from tfngen import Features, Graph, Irreps
 from tfngen.forms import FORM, TANGENT
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
@@ -313,11 +314,13 @@ def test_shared_and_missing_weights(tfn_l2):
     assert all(torch.equal(a, b) for a, b in zip(ones, missing, strict=True))
 
 
-def test_a_dtype_without_kernels_is_refused(tfn_l2):
-    convolution, graph, y, features, weights = case(tfn_l2, "one scalar")
-    half = {irrep: value.half() for irrep, value in features.items()}
-    with pytest.raises(ValueError, match=r"features: got dtype torch\.float16"):
-        convolution(graph, y.half(), half, weights.half())
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_dtype_without_kernels_is_refused(dtype):
+    """Half precision is computed in float32: what has float64 alone can take neither."""
+    wide = tfngen.load(2, dtypes=("float64",))
+    convolution, graph, y, features, weights = case(wide, "one scalar", dtype=dtype)
+    with pytest.raises(ValueError, match=rf"features: got dtype {dtype}; .* was built for float64"):
+        convolution(graph, y, features, weights)
 
 
 def test_a_plan_survives_being_written_as_numbers(tfn_l2):

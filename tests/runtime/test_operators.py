@@ -282,7 +282,7 @@ BAD_CALLS = {
     "y has other edges": (lambda t: _call(t, y=torch.randn(5, 3).double()), "y"),
     "x has no channels axis": (lambda t: _call(t, x=torch.randn(6, 3).double()), "x"),
     "x has other components": (lambda t: _call(t, x=torch.randn(6, 5, 5).double()), "x"),
-    "x is half": (lambda t: _call(t, x=torch.randn(6, 5, 3).half()), "x"),
+    "x alone is half": (lambda t: _call(t, x=torch.randn(6, 5, 3).half()), "y"),
     "x is an integer": (lambda t: _call(t, x=torch.ones(6, 5, 3, dtype=torch.int64)), "x"),
     "y is another dtype": (lambda t: _call(t, y=torch.randn(6, 3)), "y"),
     "w is another dtype": (lambda t: _call(t, w=torch.randn(6, 5)), "w"),
