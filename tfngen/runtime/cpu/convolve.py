@@ -14,9 +14,11 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
+from tfngen.runtime.cpu.fitted import fit, fitted
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
+from tfngen.runtime.cpu.vector import LINE_BYTES
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
@@ -119,7 +121,9 @@ class _Launch:
             for name in (*form.operands, *form.results):
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
-            rows.append([getattr(module, form.name).address, *(values[name] for name in form.arguments)])
+            like = fit(dtype.itemsize, path.channels, path.offset("weight"))
+            kernel = fitted(getattr(module, form.name), dtype.itemsize, like)
+            rows.append([kernel.address, *(values[name] for name in form.arguments)])
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
         self._fixed = self._fields(widths, copies * max(pairs, default=0))
 
@@ -170,10 +174,15 @@ class _Launch:
             job[Job.WEIGHT_INDEX] = edges.weight_index.data_ptr()
         if "d_weight" in named:
             job[Job.EDGE_ROW] = named["d_weight"].stride(0)
-            far = named["d_weight"].nbytes > FAR_BYTES
+            far = named["d_weight"].nbytes > FAR_BYTES and _in_lines(named["d_weight"])
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
         return array("q", job), scratch
+
+
+def _in_lines(rows: Tensor) -> bool:
+    """Whether each row begins with a line of the cache."""
+    return not rows.data_ptr() % LINE_BYTES and not rows.stride(0) * rows.itemsize % LINE_BYTES
 
 
 @lru_cache(maxsize=256)

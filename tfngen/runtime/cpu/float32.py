@@ -3,6 +3,7 @@
 from numpy import float32 as constant
 
 from tfngen.forms import AHEAD, EDGE_STRIDE, Tile
+from tfngen.runtime.cpu.access import Access
 from tfngen.runtime.cpu.index import clear, load_index, load_indices
 from tfngen.runtime.cpu.kernel import kernel
 from tfngen.runtime.cpu.operations import define_operations
@@ -55,7 +56,7 @@ __all__ = [
 
 LANES = FLOAT32.lanes
 BYTES = 4
-_operations = define_operations(FLOAT32)
+_operations = define_operations(Access(FLOAT32))
 
 active_lanes = _operations.active_lanes
 add, add_totals = _operations.add, _operations.add_totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, update_wrapper
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ class Kernel:
         self._lock = threading.Lock()
         self._compiled: Callable[..., None] | None = None
         self._address: int | None = None
+        self._variants: dict[str, Kernel] = {}
         update_wrapper(self, function)
 
     def __call__(self, *arguments: int) -> None:
@@ -51,6 +52,15 @@ class Kernel:
             (result,) = self.compile().overloads.values()  # type: ignore[attr-defined]
             self._address = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
         return self._address
+
+    def variant(self, name: str, words: Mapping[str, object]) -> Kernel:
+        """The same function where `words` mean something else, compiled apart under a `name` of its own."""
+        with self._lock:
+            if name not in self._variants:
+                function = self.function
+                code, known = function.__code__, {**function.__globals__, **words}
+                self._variants[name] = Kernel(FunctionType(code, known, f"{function.__name__}_{name}"))
+            return self._variants[name]
 
     def _dispatcher(self, cached: bool) -> Callable[..., None]:
         function = _relocatable(self.function)
@@ -108,7 +118,7 @@ def _relocatable(function: Callable[..., None]) -> Callable[..., None]:
 def _vector_operations() -> str:
     """The sha256 of the files that define them, and the tables they read."""
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("vector", "lanes", "operations", "index")]
+    files = [here / f"{name}.py" for name in ("vector", "lanes", "access", "operations", "index")]
     files.append(here.parents[1] / "forms.py")
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 

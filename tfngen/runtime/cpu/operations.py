@@ -15,8 +15,9 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from tfngen.forms import Writing
+from tfngen.runtime.cpu.access import Access
 from tfngen.runtime.cpu.lanes import Rows, Square, address_of, call_llvm, suffix, vector_address
-from tfngen.runtime.cpu.vector import CONTRACT, MaskType, VectorType, splat
+from tfngen.runtime.cpu.vector import CONTRACT, REGISTER_BYTES, MaskType, splat
 
 
 def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> ir.Value:
@@ -40,19 +41,10 @@ def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType)
     return total
 
 
-def _add_to_memory(builder: ir.IRBuilder, pointer, value, mask, alignment) -> None:
-    """Add the lanes of `value` that are in `mask` to what stands at `pointer`."""
-    vector = value.type
-    name = f"{suffix(vector)}.p0"
-    zeros = ir.Constant(vector, [0.0] * vector.count)
-    before = call_llvm(builder, f"llvm.masked.load.{name}", vector, [pointer, alignment, mask, zeros])
-    after = builder.fadd(before, value, flags=CONTRACT)
-    write = [after, pointer, alignment, mask]
-    call_llvm(builder, f"llvm.masked.store.{name}", ir.VoidType(), write)
-
-
-def _alignment(kind: VectorType) -> ir.Constant:
-    return ir.Constant(ir.IntType(32), kind.element.bitwidth // 8)
+def _align_stack(function: ir.Function) -> None:
+    """Let vectors that find no register wait where none of them lies across two lines of the cache."""
+    function.attributes.add("nounwind")  # llvmlite writes no `alignstack` where there is nothing beside it
+    function.attributes.alignstack = REGISTER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +73,9 @@ class Operations:
     reciprocal_norm: Callable
 
 
-def define_operations(kind: VectorType) -> Operations:
-    """The functions that move vectors of `kind` and reduce them, callable from Numba code only."""
+def define_operations(access: Access) -> Operations:
+    """The functions that move vectors and reduce them, callable from Numba code only."""
+    kind = access.kind
     element_type, mask_type = kind.element, MaskType(kind.lanes)
 
     @intrinsic
@@ -90,6 +83,7 @@ def define_operations(kind: VectorType) -> Operations:
         """The mask of the lanes below `remaining`: all of them, but for the last vector of a row."""
 
         def codegen(context, builder, sig, args):
+            _align_stack(builder.function)
             integers = ir.VectorType(ir.IntType(64), kind.lanes)
             lanes = ir.Constant(integers, list(range(kind.lanes)))
             return builder.icmp_signed("<", lanes, splat(builder, args[0], integers))
@@ -103,9 +97,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = vector_address(builder, *args[:2], vector)
-            zeros = ir.Constant(vector, [0.0] * vector.count)
-            arguments = [pointer, _alignment(kind), args[2], zeros]
-            return call_llvm(builder, f"llvm.masked.load.{suffix(vector)}.p0", vector, arguments)
+            return access.load(builder, pointer, args[2])
 
         return kind(types.int64, types.int64, mask_type), codegen
 
@@ -116,8 +108,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = vector_address(builder, *args[:2], vector)
-            arguments = [args[2], pointer, _alignment(kind), args[3]]
-            call_llvm(builder, f"llvm.masked.store.{suffix(vector)}.p0", ir.VoidType(), arguments)
+            access.store(builder, pointer, args[2], args[3])
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
@@ -127,6 +118,7 @@ def define_operations(kind: VectorType) -> Operations:
         """A whole vector, from `offset` elements after address `base` on."""
 
         def codegen(context, builder, sig, args):
+            _align_stack(builder.function)
             vector = context.get_value_type(kind)
             return builder.load(vector_address(builder, *args, vector), align=kind.element.bitwidth // 8)
 
@@ -165,24 +157,18 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = vector_address(builder, *args[:2], vector)
-            bits, number = ir.IntType(vector.count), builder.ptrtoint(pointer, ir.IntType(64))
-            is_whole = builder.icmp_unsigned("==", builder.bitcast(args[3], bits), bits(2**vector.count - 1))
-            is_aligned = builder.icmp_unsigned("==", builder.and_(number, number.type(63)), number.type(0))
-            is_line = builder.and_(is_whole, is_aligned)
-            far = builder.icmp_unsigned("==", args[4], number.type(Writing.PAST_CACHES))
-            adds = builder.icmp_unsigned("==", args[4], number.type(Writing.ADD))
-            with builder.if_else(builder.and_(far, is_line)) as (line, other):
+            writing = args[4]
+            far = builder.icmp_unsigned("==", writing, writing.type(Writing.PAST_CACHES))
+            adds = builder.icmp_unsigned("==", writing, writing.type(Writing.ADD))
+            is_line = builder.and_(far, access.is_line(builder, pointer, args[3]))
+            with builder.if_else(is_line) as (line, other):
                 with line:
-                    written = builder.store(args[2], pointer, align=64)
-                    one = builder.module.add_metadata([ir.IntType(32)(1)])
-                    written.set_metadata("nontemporal", one)
+                    access.write_line(builder, pointer, args[2])
                 with other, builder.if_else(adds) as (shared, own):
                     with shared:
-                        _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
+                        access.add(builder, pointer, args[2], args[3])
                     with own:
-                        arguments = [args[2], pointer, _alignment(kind), args[3]]
-                        name = f"llvm.masked.store.{suffix(vector)}.p0"
-                        call_llvm(builder, name, ir.VoidType(), arguments)
+                        access.store(builder, pointer, args[2], args[3])
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type, types.int64), codegen
@@ -210,7 +196,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             pointer = vector_address(builder, *args[:2], vector)
-            _add_to_memory(builder, pointer, args[2], args[3], _alignment(kind))
+            access.add(builder, pointer, args[2], args[3])
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, kind, mask_type), codegen
@@ -227,9 +213,7 @@ def define_operations(kind: VectorType) -> Operations:
                 chunk = given[start : start + lanes]
                 place = builder.add(args[1], ir.Constant(ir.IntType(64), start))
                 pointer = vector_address(builder, args[0], place, vector)
-                written = [at < len(chunk) for at in range(lanes)]
-                mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), written)
-                _add_to_memory(builder, pointer, _totals(builder, chunk, vector), mask, _alignment(kind))
+                access.add_first(builder, pointer, _totals(builder, chunk, vector), len(chunk))
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, values), codegen
@@ -245,7 +229,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             rows = Rows(builder, *args[:2], step, count, args[4], vector)
-            return cgutils.pack_array(builder, rows.read(_alignment(kind)), vector)
+            return cgutils.pack_array(builder, rows.read(access.alignment), vector)
 
         return types.UniTuple(kind, count)(types.int64, types.int64, stride, width, mask_type), codegen
 
@@ -260,7 +244,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             rows = Rows(builder, *args[:2], step, count, args[4], vector)
-            rows.write(cgutils.unpack_tuple(builder, args[3], count), _alignment(kind))
+            rows.write(cgutils.unpack_tuple(builder, args[3], count), access.alignment)
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, stride, values, mask_type), codegen
@@ -273,7 +257,7 @@ def define_operations(kind: VectorType) -> Operations:
         def codegen(context, builder, sig, args):
             vector = context.get_value_type(kind)
             square = Square(builder, *args[:3], args[3], args[4], vector)
-            for at, column in enumerate(square.read(_alignment(kind))):
+            for at, column in enumerate(square.read(access.alignment)):
                 place = vector_address(builder, args[5], ir.IntType(64)(at * kind.lanes), vector)
                 builder.store(column, place, align=kind.element.bitwidth // 8)
             return context.get_dummy_value()
@@ -293,7 +277,7 @@ def define_operations(kind: VectorType) -> Operations:
             ]
             columns = [builder.load(place, align=kind.element.bitwidth // 8) for place in places]
             square = Square(builder, *args[:3], args[3], args[4], vector)
-            square.write(columns, _alignment(kind))
+            square.write(columns, access.alignment)
             return context.get_dummy_value()
 
         integers = (types.int64,) * 3

@@ -38,14 +38,20 @@ def _register_bytes() -> int:
 
 
 REGISTER_BYTES = _register_bytes()
+STORES_MASKED = REGISTER_BYTES == 64
+"""Whether some lanes are written as fast as all: AVX-512 does."""
+LINE_BYTES = 64
+"""A line of the cache."""
+STORES_MASKED = REGISTER_BYTES == 64
+"""Whether a store of some lanes costs no more than one of all."""
 
 
 class VectorType(types.Type):
-    """`lanes` values of one element type, held in one register."""
+    """`lanes` values of one element type, held in one register: as many as fit, unless told."""
 
-    def __init__(self, element: types.Float) -> None:
+    def __init__(self, element: types.Float, lanes: int | None = None) -> None:
         self.element = element
-        self.lanes = REGISTER_BYTES * 8 // element.bitwidth
+        self.lanes = lanes or REGISTER_BYTES * 8 // element.bitwidth
         super().__init__(name=f"vector({element}x{self.lanes})")
 
 

@@ -1,0 +1,106 @@
+"""Kernels fitted to a row's width: which vectors suit it, and that they compute what all others do."""
+
+from __future__ import annotations
+
+import platform
+import re
+
+import pytest
+import torch
+
+import tfngen
+from tfngen import Features, Graph
+from tfngen.runtime import registry
+from tfngen.runtime.cpu import convolve
+from tfngen.runtime.cpu.fitted import SHORTEST, Fit, fit, fitted
+from tfngen.runtime.cpu.vector import LINE_BYTES, REGISTER_BYTES, STORES_MASKED
+
+WIDTHS = ["1x0e+1x1e", "4x0e+4x1e", "7x0e+8x1e", "8x0e+24x1e", "16x0e+16x1e", "32x0e+15x1e", "48x0e+33x1e"]
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+@pytest.mark.parametrize("channels", [*range(1, 36), 64, 100, 128])
+def test_vectors_are_no_longer_than_needed(itemsize, channels):
+    found = fit(itemsize, channels)
+    longest, shortest = REGISTER_BYTES // itemsize, SHORTEST // itemsize
+    assert shortest <= found.lanes <= longest
+    assert found.lanes == longest or channels <= found.lanes
+    assert found.lanes == shortest or channels > found.lanes // 2
+    assert found.whole == (channels % found.lanes == 0)
+    assert found.lines == (channels * itemsize % LINE_BYTES == 0)
+    assert not found.lines or found.whole
+
+
+def test_a_row_that_begins_within_a_line_is_no_row_of_lines():
+    assert fit(4, 32, offset=16).lines
+    assert not fit(4, 32, offset=8).lines
+    assert fit(4, 32, offset=8).whole
+
+
+def operands(convolution, dtype, nodes=6, edges=50):
+    generator = torch.Generator().manual_seed(0)
+
+    def random(*shape):
+        return torch.randn(shape, dtype=torch.float64, generator=generator).to(dtype).requires_grad_()
+
+    graph = Graph(torch.randint(0, nodes, (2, edges), generator=generator), nodes)
+    features = {irrep: random(nodes, channels, irrep.dim) for channels, irrep in convolution.irreps_in}
+    return graph, random(edges, 4), features, random(edges, convolution.weight_numel)
+
+
+def derivatives(convolution, graph, y, features, weights, product=None):
+    """Results, gradients, and the gradients of those."""
+    leaves = [y, *features.values(), weights]
+    sums = (product or convolution)(graph, y, Features(dict(features)), weights)
+    outputs = list(sums.values())
+    energy = sum(each.sin().sum() for each in outputs)
+    first = torch.autograd.grad(energy, leaves, create_graph=True)
+    second = torch.autograd.grad(sum(each.square().sum() for each in first), leaves)
+    return [*outputs, *first, *second]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("irreps", WIDTHS)
+def test_every_width_agrees_with_products_path_by_path(tfn_l1, irreps, dtype):
+    convolution = tfn_l1.Convolution(irreps, "0e+1e", "0e+1e")
+    given = operands(convolution, dtype)
+    bound = 2e-5 if dtype == torch.float32 else 1e-13
+    found = derivatives(convolution, *given)
+    expected = derivatives(convolution, *given, product=convolution._composed)
+    for one, other in zip(found, expected, strict=True):
+        assert (one - other).abs().max() <= bound * other.abs().max().clamp(min=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("irreps", WIDTHS)
+def test_what_goes_past_the_caches_arrives(tfn_l1, irreps, dtype, monkeypatch):
+    """The same bits, however derivatives by weights are written and wherever their rows begin."""
+    convolution = tfn_l1.Convolution(irreps, "0e+1e", "0e+1e")
+    given = operands(convolution, dtype)
+    near = derivatives(convolution, *given)
+    monkeypatch.setattr(convolve, "FAR_BYTES", 0)
+    for one, other in zip(derivatives(convolution, *given), near, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_kernel_is_fitted_once(tfn_l1):
+    kernel = registry.kernels(tfn_l1._package.fingerprint, "cpu", torch.float32, "convolution_1_1_1").output
+    like = fit(4, 32)
+    assert fitted(kernel, 4, like) is fitted(kernel, 4, like)
+    assert fitted(kernel, 4, like) is not kernel
+    assert fitted(kernel, 4, Fit(REGISTER_BYTES // 4, whole=False, lines=False)) is kernel
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads the code of x86-64")
+def test_whole_rows_need_no_masks_and_no_vector_waits_across_two_lines():
+    """What finds no register lies in the stack where vectors are aligned: `vmovaps`, never `vmovups`."""
+    package = tfngen.load(3, dtypes=("float32",))
+    kernel = registry.kernels(
+        package._package.fingerprint, "cpu", torch.float32, "convolution_3_2_3"
+    ).double_backward
+    whole, masked = (fitted(kernel, 4, fit(4, channels)).assembly() for channels in (64, 63))
+    masks = re.compile(r"vmaskmov|\{%k")
+    assert masks.search(masked)
+    assert STORES_MASKED or not masks.search(whole)  # sums over channels are fewer than lanes
+    spilled = set(re.findall(r"vmov([au])ps\s+.*\(%r[sb]p\)", whole))
+    assert spilled == {"a"} or (STORES_MASKED and not spilled)

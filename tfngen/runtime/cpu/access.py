@@ -1,0 +1,132 @@
+"""How vectors reach memory: the lanes in a mask or, where every row fills its vectors, all of them.
+
+Without AVX-512 a store with a mask takes tens of cycles, and what it wrote cannot be read back before it has
+reached the cache. So whole vectors go without, and `tfngen.runtime.cpu.fitted` makes such kernels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from tfngen.runtime.cpu.lanes import call_llvm, suffix
+from tfngen.runtime.cpu.vector import CONTRACT, LINE_BYTES, STORES_MASKED, VectorType
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Loads and stores of vectors of `kind`.
+
+    Attributes:
+        whole: no vector has a lane that stands for nothing, whatever a mask says.
+        lines: what `write_line` writes is whole lines of the cache, one vector after the other.
+    """
+
+    kind: VectorType
+    whole: bool = False
+    lines: bool = False
+
+    @property
+    def alignment(self) -> ir.Constant:
+        """That of a single number: all that is known of an address."""
+        return ir.Constant(ir.IntType(32), self.kind.element.bitwidth // 8)
+
+    @property
+    def bytes(self) -> int:
+        """A vector's."""
+        return int(self.kind.lanes * self.kind.element.bitwidth // 8)
+
+    def load(self, builder: ir.IRBuilder, pointer: ir.Value, mask: ir.Value) -> ir.Value:
+        """The vector at `pointer`; lanes beyond the mask read as zero."""
+        vector = pointer.type.pointee
+        if self.whole:
+            return builder.load(pointer, align=self.alignment.constant)
+        zeros = ir.Constant(vector, [0.0] * vector.count)
+        name = f"llvm.masked.load.{suffix(vector)}.p0"
+        return call_llvm(builder, name, vector, [pointer, self.alignment, mask, zeros])
+
+    def store(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: ir.Value) -> None:
+        """Write the lanes of `value` that are in the mask."""
+        if self.whole:
+            builder.store(value, pointer, align=self.alignment.constant)
+        elif STORES_MASKED:
+            self._store_masked(builder, pointer, value, mask)
+        else:
+            with builder.if_else(_all(builder, mask), likely=True) as (all_lanes, some):
+                with all_lanes:
+                    builder.store(value, pointer, align=self.alignment.constant)
+                with some:
+                    self._store_masked(builder, pointer, value, mask)
+
+    def add(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: ir.Value) -> None:
+        """Add the lanes of `value` that are in the mask to what stands at `pointer`."""
+        before = self.load(builder, pointer, mask)
+        self.store(builder, pointer, builder.fadd(before, value, flags=CONTRACT), mask)
+
+    def add_first(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, count: int) -> None:
+        """Add the first `count` lanes of `value` to what stands at `pointer`."""
+        lanes = self.kind.lanes
+        if count == lanes or STORES_MASKED:
+            mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [at < count for at in range(lanes)])
+            Access(self.kind, whole=count == lanes).add(builder, pointer, value, mask)
+            return
+        start, number = 0, value.type.element
+        for size in (each for each in (8, 4, 2, 1) if count & each):
+            piece = ir.VectorType(number, size)
+            index = ir.Constant(ir.VectorType(ir.IntType(32), size), list(range(start, start + size)))
+            part = builder.shuffle_vector(value, value, index)
+            first = builder.gep(builder.bitcast(pointer, number.as_pointer()), [ir.IntType(32)(start)])
+            place = builder.bitcast(first, piece.as_pointer())
+            before = builder.load(place, align=self.alignment.constant)
+            after = builder.fadd(before, part, flags=CONTRACT)
+            builder.store(after, place, align=self.alignment.constant)
+            start += size
+
+    def is_line(self, builder: ir.IRBuilder, pointer: ir.Value, mask: ir.Value) -> ir.Value:
+        """Whether `write_line` may write there: a whole line, or a part that the others will follow."""
+        if self.lines or self.bytes != LINE_BYTES:
+            return ir.IntType(1)(self.lines)
+        number = builder.ptrtoint(pointer, ir.IntType(64))
+        past = builder.and_(number, number.type(LINE_BYTES - 1))
+        return builder.and_(_all(builder, mask), builder.icmp_unsigned("==", past, number.type(0)))
+
+    def write_line(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value) -> None:
+        """Write past the caches. Parts of a line wait until it is whole: the processor gathers what goes past
+        the caches line by line, and one that it has to give up half full costs as much as ten."""
+        parts = LINE_BYTES // self.bytes
+        if parts == 1:
+            _past_caches(builder, value, pointer)
+            return
+        waiting = cgutils.alloca_once(builder, ir.ArrayType(value.type, parts))
+        integer = ir.IntType(64)
+        number = builder.ptrtoint(pointer, integer)
+        part = builder.udiv(builder.and_(number, integer(LINE_BYTES - 1)), integer(self.bytes))
+        builder.store(value, builder.gep(waiting, [integer(0), part]))
+        with builder.if_then(builder.icmp_unsigned("==", part, integer(parts - 1))):
+            for at in range(parts):
+                place = builder.gep(pointer, [integer(at + 1 - parts)])
+                _past_caches(builder, builder.load(builder.gep(waiting, [integer(0), integer(at)])), place)
+
+    def _store_masked(
+        self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: ir.Value
+    ) -> None:
+        name = f"llvm.masked.store.{suffix(value.type)}.p0"
+        call_llvm(builder, name, ir.VoidType(), [value, pointer, self.alignment, mask])
+
+
+def _past_caches(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> None:
+    """Nobody will read it soon."""
+    written = builder.store(value, pointer, align=value.type.count * _bytes(value.type.element))
+    written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+
+
+def _bytes(number: ir.Type) -> int:
+    return 4 if isinstance(number, ir.FloatType) else 8
+
+
+def _all(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    """Whether all lanes are in the mask."""
+    bits = ir.IntType(mask.type.count)
+    return builder.icmp_unsigned("==", builder.bitcast(mask, bits), bits(2**mask.type.count - 1))
