@@ -104,7 +104,7 @@ EDGE_STRIDE = TILE_EDGES + 16
 """From one value of every edge of a tile to the next; its cache lines spread over all sets of a cache."""
 
 AHEAD = 4
-"""How many edges before its turn a gathered row is asked for."""
+"""How many edges before its turn a row is asked for."""
 
 
 class Tile(IntEnum):

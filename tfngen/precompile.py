@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
+from tfngen import naming
 from tfngen.gpu import Capability
+
+if TYPE_CHECKING:
+    from tfngen.runtime.cpu.kernel import Kernel
 
 
 def kernel_modules(folder: Path, target: str) -> Iterator[str]:
@@ -59,6 +65,8 @@ def _compile_module(folder: Path, module: str, capability: Capability | None) ->
         from tfngen.runtime.cpu.kernel import Kernel
 
         kernels = [each for each in found if isinstance(each, Kernel)]
+        if "convolution" in module:
+            kernels = _fitted(package, module, kernels)
         for kernel in kernels:
             kernel.compile()
         return len(kernels)
@@ -69,3 +77,31 @@ def _compile_module(folder: Path, module: str, capability: Capability | None) ->
     for each in for_gpus:
         compiled(each, capability)
     return len(for_gpus)
+
+
+def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Kernel]:
+    """Those of a path over a graph, for rows as wide as in the convolutions that the package was built for.
+
+    Where it was built for any: for rows of every width, and for those that fill lines of the cache.
+    """
+    from tfngen.forms import FORM
+    from tfngen.runtime.cpu.fitted import fit, fitted
+    from tfngen.runtime.cpu.vector import LINE_BYTES
+    from tfngen.runtime.plan import decode
+
+    _, dtype, name = module.split(".")
+    itemsize = int(dtype.removeprefix("float")) // 8
+    known = package._package.convolutions
+    rows = [
+        (path.channels, path.offset("weight"))
+        for each in known
+        for path in decode(package.convolution(each)._numbers)[1]
+        if naming.convolution_module(path.degrees) == name
+    ]
+    found = {} if known else {id(each): each for each in kernels}
+    for kernel in kernels:
+        for channels, offset in rows if known else [(LINE_BYTES, 0)]:
+            like = fit(itemsize, channels, offset, FORM[kernel.__name__].sums_only)
+            each = fitted(kernel, itemsize, like)
+            found[id(each)] = each
+    return list(found.values())

@@ -31,6 +31,13 @@ def test_vectors_are_no_longer_than_needed(itemsize, channels):
     assert not found.lines or found.whole
 
 
+def test_sums_alone_leave_registers_for_longer_vectors():
+    half = REGISTER_BYTES == LINE_BYTES // 2
+    assert fit(4, 32, sums=True).lanes == (16 if half else REGISTER_BYTES // 4)
+    assert fit(4, 24, sums=True) == fit(4, 24)
+    assert fit(8, 4, sums=True) == fit(8, 4)
+
+
 def test_a_row_that_begins_within_a_line_is_no_row_of_lines():
     assert fit(4, 32, offset=16).lines
     assert not fit(4, 32, offset=8).lines

@@ -7,9 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
+
+import tfngen
+from tfngen import naming
+from tfngen.forms import FORM
+from tfngen.spec import ConvolutionSpec
 
 CALL = """
 import json, sys, time
@@ -98,9 +105,30 @@ def test_compiling_everything_ahead_leaves_nothing_to_compile(package):
     count = precompile(package, lambda done, total: steps.append((done, total)), workers=1)
     modules = list(kernel_modules(package, "cpu"))
     assert len(modules) == 2 * (5 + 5 + 5 + 2)
-    assert count == 2 * (5 * 4 + 5 * 8 + 5 * 4 + 3 + 4 + 2 * 3)
+    assert count == 2 * (5 * 4 + 2 * 5 * 8 + 5 * 4 + 3 + 4 + 2 * 3)
     assert steps[-1] == (len(modules), len(modules))
     assert call(package.parent, package.name)["misses"] == 0
+
+
+@pytest.mark.parametrize("irreps", ["7x0e+16x1o", "32x0e+8x1o", "4x0e+4x1o"])
+def test_a_model_s_package_is_compiled_for_the_rows_it_has(irreps, monkeypatch):
+    """All kernels that its convolution will ask for, and no others."""
+    from tfngen.precompile import _fitted
+    from tfngen.runtime.cpu.convolve import _Launch
+    from tfngen.runtime.cpu.kernel import Kernel
+
+    package = tfngen.load(convolutions={"layer": ConvolutionSpec(irreps, "0e+1o", "0e+1o")})
+    convolution, compiled = package.convolution("layer"), []
+    for name in {naming.convolution_module(path.path) for path in convolution.paths}:
+        module = import_module(f"{package.__name__}.cpu.float32.{name}")
+        found = [each for each in vars(module).values() if isinstance(each, Kernel)]
+        compiled += _fitted(package, f"cpu.float32.{name}", found)
+
+    used = []
+    monkeypatch.setattr(Kernel, "address", property(lambda kernel: used.append(kernel) or 0))
+    for form in FORM.values():
+        _Launch(package._package.fingerprint, form, convolution._numbers, torch.float32)
+    assert set(compiled) == set(used)
 
 
 def test_a_package_for_another_runtime_is_refused(package, tmp_path):

@@ -109,10 +109,7 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
 
 
 def _rows(form: Form) -> list[str]:
-    """Where the rows of an edge and channel begin, and what will be needed later, asked for in time.
-
-    The next tile's weights come near while this one's are used; of gathered rows, those some edges ahead.
-    """
+    """Where the rows of an edge and channel begin; the next tile's weights come near as these are used."""
     weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
     lines = []
     if weights:
@@ -127,9 +124,12 @@ def _rows(form: Form) -> list[str]:
 
 
 def _coming(kernel: Kernel, form: Form, places: _Places) -> list[str]:
-    """Gathered rows, asked for some edges ahead."""
+    """Weights and gathered rows, asked for some edges ahead."""
     gathered = [operand for operand in kernel.inputs if operand.name in form.gathered]
+    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
     return [
+        *(["coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel"] if weights else []),
+        *(f"bring({array}, coming_weight_at)" for array in weights),
         "coming_at = load_index(neighbor_rows, edge + AHEAD) + channel",
         *(
             f"bring({operand.array}, {places.coming(operand, at)})"

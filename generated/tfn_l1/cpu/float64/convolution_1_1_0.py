@@ -183,6 +183,8 @@ def d_filter(tile, call):
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -294,6 +296,8 @@ def d_input_weight(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
@@ -360,6 +364,8 @@ def backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
@@ -525,6 +531,9 @@ def double_backward(tile, call):
                 edge_at = load_index(edge_rows, edge) + channel
                 neighbor_at = load_index(neighbor_rows, edge) + channel
                 node_at = node * node_row + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 input_tangent_x = load(input_tangents, node_at, active)
