@@ -44,6 +44,11 @@ class Target(str, Enum):
     all = "all"
 
 
+class Half(str, Enum):
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 class Strategy(str, Enum):
     auto = "auto"
     direct = "direct"
@@ -118,6 +123,10 @@ def build(
         list[str] | None,
         typer.Option(help="GPUs to compile for, like 9.0; no GPU is needed. 8.0 and 9.0 by default."),
     ] = None,
+    stored: Annotated[
+        list[Half] | None,
+        typer.Option(help="Compile for tensors of half precision on those GPUs too; computed in float32."),
+    ] = None,
 ) -> None:
     """Write the package for all degrees up to LMAX, or for a model's own irreps.
 
@@ -157,6 +166,7 @@ def build(
                 report.written.folder,
                 lambda done, total: advance("compile", done, total),
                 capabilities=capabilities if "cuda" in spec.targets else (),
+                stored=[each.value for each in stored or ()],
             )
         console.out.print(f"{count} kernels are compiled and cached.")
 

@@ -29,6 +29,7 @@ def precompile(
     progress: Callable[[int, int], None] = lambda *_: None,
     workers: int | None = None,
     capabilities: Sequence[Capability] = (),
+    stored: Sequence[str] = (),
 ) -> int:
     """Compile every kernel of the package in `folder`, unless its machine code is cached already.
 
@@ -38,6 +39,8 @@ def precompile(
         workers: processes to use; all cores by default.
         capabilities: the GPUs to compile for, such as (9, 0), where the package has kernels for GPUs; no GPU
             is needed.
+        stored: ``float16`` or ``bfloat16``, which kernels for GPUs are to read and write too; they compute in
+            float32, and harmonics always have float32 in memory.
 
     Returns:
         The number of kernels.
@@ -47,14 +50,14 @@ def precompile(
     kernels = 0
     # Fresh processes: a fork would inherit torch's and Numba's threads in an unknown state.
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_compile_module, folder, *task) for task in tasks]
+        pending = [pool.submit(_compile_module, folder, *task, stored) for task in tasks]
         for done, future in enumerate(as_completed(pending), start=1):
             kernels += future.result()
             progress(done, len(tasks))
     return kernels
 
 
-def _compile_module(folder: Path, module: str, capability: Capability | None) -> int:
+def _compile_module(folder: Path, module: str, capability: Capability | None, stored: Sequence[str]) -> int:
     from importlib import import_module
 
     from tfngen.cache import import_package
@@ -70,10 +73,16 @@ def _compile_module(folder: Path, module: str, capability: Capability | None) ->
         for kernel in kernels:
             kernel.compile()
         return len(kernels)
+    import torch
+
     from tfngen.runtime.cuda.compiled import compiled
     from tfngen.runtime.cuda.kernel import Kernel as GpuKernel
+    from tfngen.runtime.cuda.precision import STORED
 
     for_gpus = [each for each in found if isinstance(each, GpuKernel)]
+    if ".float32." in module and not module.endswith(naming.HARMONICS_MODULE):
+        halves = [STORED[getattr(torch, name)] for name in stored]
+        for_gpus += [each.stored_as(half) for half in halves for each in tuple(for_gpus)]
     for each in for_gpus:
         compiled(each, capability)
     return len(for_gpus)

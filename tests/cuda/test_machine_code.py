@@ -151,6 +151,18 @@ def test_a_package_is_compiled_ahead_for_gpus_that_are_not_there(tmp_path):
     assert all(".sm_86." in file.name for file in cubins)
 
 
+def test_kernels_for_half_precision_are_compiled_ahead_where_asked(tmp_path):
+    from typer.testing import CliRunner
+
+    from tfngen.cli import app
+
+    command = ["build", "--lmax", "0", "--target", "cuda", "--dtype", "float32", "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, [*command, "--precompile", "--capability", "9.0", "--stored", "float16"])
+    assert result.exit_code == 0, result.output
+    assert "27 kernels are compiled" in result.output  # roles and forms once more
+    assert len([*(tmp_path / "tfn_l0").rglob("*.cubin")]) == 27
+
+
 @pytest.mark.parametrize("text", ["5.0", "nine", "90", ""])
 def test_a_capability_that_cannot_be_is_named(text):
     from typer.testing import CliRunner

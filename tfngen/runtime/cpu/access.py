@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 from numba.core import cgutils
 
-from tfngen.runtime.cpu.lanes import call_llvm, suffix
+from tfngen.runtime.cpu.lanes import all_active, call_llvm, pieces, suffix
 from tfngen.runtime.cpu.vector import CONTRACT, LINE_BYTES, STORES_MASKED, VectorType
 
 
@@ -54,7 +54,7 @@ class Access:
         elif STORES_MASKED:
             self._store_masked(builder, pointer, value, mask)
         else:
-            with builder.if_else(_all(builder, mask), likely=True) as (all_lanes, some):
+            with builder.if_else(all_active(builder, mask), likely=True) as (all_lanes, some):
                 with all_lanes:
                     builder.store(value, pointer, align=self.alignment.constant)
                 with some:
@@ -72,17 +72,9 @@ class Access:
             mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [at < count for at in range(lanes)])
             Access(self.kind, whole=count == lanes).add(builder, pointer, value, mask)
             return
-        start, number = 0, value.type.element
-        for size in (each for each in (8, 4, 2, 1) if count & each):
-            piece = ir.VectorType(number, size)
-            index = ir.Constant(ir.VectorType(ir.IntType(32), size), list(range(start, start + size)))
-            part = builder.shuffle_vector(value, value, index)
-            first = builder.gep(builder.bitcast(pointer, number.as_pointer()), [ir.IntType(32)(start)])
-            place = builder.bitcast(first, piece.as_pointer())
+        for piece, place in pieces(builder, pointer, value, count):
             before = builder.load(place, align=self.alignment.constant)
-            after = builder.fadd(before, part, flags=CONTRACT)
-            builder.store(after, place, align=self.alignment.constant)
-            start += size
+            builder.store(builder.fadd(before, piece, flags=CONTRACT), place, align=self.alignment.constant)
 
     def is_line(self, builder: ir.IRBuilder, pointer: ir.Value, mask: ir.Value) -> ir.Value:
         """Whether `write_line` may write there: a whole line, or a part that the others will follow."""
@@ -90,7 +82,7 @@ class Access:
             return ir.IntType(1)(self.lines)
         number = builder.ptrtoint(pointer, ir.IntType(64))
         past = builder.and_(number, number.type(LINE_BYTES - 1))
-        return builder.and_(_all(builder, mask), builder.icmp_unsigned("==", past, number.type(0)))
+        return builder.and_(all_active(builder, mask), builder.icmp_unsigned("==", past, number.type(0)))
 
     def write_line(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value) -> None:
         """Write past the caches. Parts of a line wait until it is whole: the processor gathers what goes past
@@ -124,9 +116,3 @@ def _past_caches(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> N
 
 def _bytes(number: ir.Type) -> int:
     return 4 if isinstance(number, ir.FloatType) else 8
-
-
-def _all(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
-    """Whether all lanes are in the mask."""
-    bits = ir.IntType(mask.type.count)
-    return builder.icmp_unsigned("==", builder.bitcast(mask, bits), bits(2**mask.type.count - 1))

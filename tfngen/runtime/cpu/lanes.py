@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from llvmlite import ir
 from numba.core import cgutils
 
-from tfngen.runtime.cpu.vector import splat
+from tfngen.runtime.cpu.vector import STORES_MASKED, splat
 
 
 def address_of(builder: ir.IRBuilder, base: ir.Value, offset: ir.Value, element: ir.Type) -> ir.Value:
@@ -36,6 +36,25 @@ def suffix(vector: ir.VectorType) -> str:
     return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
 
 
+def all_active(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    """Whether every lane is in the mask."""
+    bits = ir.IntType(mask.type.count)
+    return builder.icmp_unsigned("==", builder.bitcast(mask, bits), bits(2**mask.type.count - 1))
+
+
+def pieces(builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, count: int) -> list[Piece]:
+    """The first `count` lanes of `value`, in shorter vectors that processors know, and where each belongs."""
+    found, start, number = [], 0, value.type.element
+    for size in (each for each in (16, 8, 4, 2, 1) if count & each):
+        kind = ir.VectorType(number, size)
+        index = ir.Constant(ir.VectorType(ir.IntType(32), size), list(range(start, start + size)))
+        first = builder.gep(builder.bitcast(pointer, number.as_pointer()), [ir.IntType(32)(start)])
+        place = builder.bitcast(first, kind.as_pointer())
+        found.append((builder.shuffle_vector(value, value, index), place))
+        start += size
+    return found
+
+
 def transposed(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> list[ir.Value]:
     """Lane k of each vector, as vector k: halves change places in blocks of half the size each time."""
     lanes = kind.count
@@ -53,6 +72,8 @@ def transposed(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorTy
         width //= 2
     return rows
 
+
+Piece = tuple[ir.Value, ir.Value]
 
 DENSE = 4
 """Rows of up to so many numbers, with nothing between them, are read and written end to end."""
@@ -102,6 +123,23 @@ class Rows:
         else:
             chunks = [values[start : start + self.lanes] for start in range(0, self.width, self.lanes)]
             rows = [transposed(self.builder, chunk, self.vector) for chunk in chunks]
+        if STORES_MASKED:
+            self._write_active(rows, alignment)
+            return
+        with self.builder.if_else(all_active(self.builder, self.mask), likely=True) as (every, some):
+            with every:
+                self._write_all(rows, alignment)
+            with some:
+                self._write_active(rows, alignment)
+
+    def _write_all(self, rows: list[list[ir.Value]], alignment: ir.Constant) -> None:
+        for at, (chunk, places) in enumerate(zip(rows, self._places(), strict=True)):
+            count = self.lanes if self.is_dense else min(self.width - at * self.lanes, self.lanes)
+            for row, (pointer, _) in zip(chunk, places, strict=True):
+                for piece, place in pieces(self.builder, pointer, row, count):
+                    self.builder.store(piece, place, align=alignment.constant)
+
+    def _write_active(self, rows: list[list[ir.Value]], alignment: ir.Constant) -> None:
         name = f"llvm.masked.store.{suffix(self.vector)}.p0"
         for chunk, places in zip(rows, self._places(), strict=True):
             for row, (pointer, which) in zip(chunk, places, strict=True):
