@@ -94,23 +94,18 @@ def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Ker
     Where it was built for any: for rows of every width, and for those that fill lines of the cache.
     """
     from tfngen.forms import FORM
-    from tfngen.runtime.cpu.fitted import fit, fitted
+    from tfngen.runtime.cpu.fitted import fit, fitted, for_path
     from tfngen.runtime.cpu.vector import LINE_BYTES
     from tfngen.runtime.plan import decode
 
     _, dtype, name = module.split(".")
     itemsize = int(dtype.removeprefix("float")) // 8
     known = package._package.convolutions
-    rows = [
-        (path.channels, path.offset("weight"))
-        for each in known
-        for path in decode(package.convolution(each)._numbers)[1]
-        if naming.convolution_module(path.degrees) == name
-    ]
-    found = {} if known else {id(each): each for each in kernels}
-    for kernel in kernels:
-        for channels, offset in rows if known else [(LINE_BYTES, 0)]:
-            like = fit(itemsize, channels, offset, FORM[kernel.__name__].sums_only)
-            each = fitted(kernel, itemsize, like)
-            found[id(each)] = each
-    return list(found.values())
+    if not known:
+        sums = {each: FORM[each.__name__].sums_only for each in kernels}
+        filled = [fitted(each, itemsize, fit(itemsize, LINE_BYTES, sums=sums[each])) for each in kernels]
+        return [*kernels, *filled]
+    planned = [path for each in known for path in decode(package.convolution(each)._numbers)[1]]
+    paths = [path for path in planned if naming.convolution_module(path.degrees) == name]
+    found = (for_path(each, FORM[each.__name__], path, itemsize) for each in kernels for path in paths)
+    return list(dict.fromkeys(found))

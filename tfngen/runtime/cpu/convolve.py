@@ -14,7 +14,7 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
-from tfngen.runtime.cpu.fitted import fit, fitted
+from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
@@ -121,8 +121,7 @@ class _Launch:
             for name in (*form.operands, *form.results):
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
-            like = fit(dtype.itemsize, path.channels, path.offset("weight"), form.sums_only)
-            kernel = fitted(getattr(module, form.name), dtype.itemsize, like)
+            kernel = for_path(getattr(module, form.name), form, path, dtype.itemsize)
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
         self._fixed = self._fields(widths, copies * max(pairs, default=0))

@@ -1,4 +1,4 @@
-"""Kernels fitted to rows of a known width: vectors no longer than needed, no masks where rows fill them.
+"""Kernels fitted to rows that fill their vectors: no masks, and short vectors for short rows.
 
 A generated kernel takes rows of any width. The same function, given other words to be compiled with (vectors
 of fewer lanes, loads and stores of whole ones), suits rows of a width that many models have.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tfngen.runtime.cpu.access import Access
 from tfngen.runtime.cpu.kernel import Kernel
 from tfngen.runtime.cpu.operations import Operations, define_operations
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES, VectorType
+
+if TYPE_CHECKING:
+    from tfngen.forms import Form
+    from tfngen.runtime.plan import PackedPath
 
 SHORTEST = 16
 """Bytes of the shortest vectors: a register of every processor."""
@@ -29,8 +34,8 @@ class Fit:
     """
 
     lanes: int
-    whole: bool
-    lines: bool
+    whole: bool = False
+    lines: bool = False
 
     @property
     def name(self) -> str:
@@ -43,20 +48,28 @@ def fit(itemsize: int, channels: int, offset: int = 0, sums: bool = False) -> Fi
     With `sums` a kernel has nothing but sums over edges to keep. Registers are left then, and vectors as long
     as a line use each coefficient twice where a register holds half of one (7 % faster forward, with AVX2).
     """
-    lanes = _kind(itemsize).lanes
+    longest = lanes = _kind(itemsize).lanes
     while lanes * itemsize > SHORTEST and channels <= lanes // 2:
         lanes //= 2
-    lines = not channels * itemsize % LINE_BYTES and not offset * itemsize % LINE_BYTES
-    if sums and REGISTER_BYTES == LINE_BYTES // 2 and not channels * itemsize % LINE_BYTES:
+    if channels % lanes:  # one kernel for all such rows
+        return Fit(longest)
+    in_lines = not channels * itemsize % LINE_BYTES
+    if in_lines and sums and REGISTER_BYTES == LINE_BYTES // 2:
         lanes = LINE_BYTES // itemsize
-    return Fit(lanes, whole=not channels % lanes, lines=lines)
+    return Fit(lanes, whole=True, lines=in_lines and not offset * itemsize % LINE_BYTES)
 
 
 def fitted(kernel: Kernel, itemsize: int, fit: Fit) -> Kernel:
     """`kernel`, which computes with numbers of `itemsize` bytes, for rows that are like `fit`."""
-    if fit == Fit(_kind(itemsize).lanes, whole=False, lines=False):
+    if fit == Fit(_kind(itemsize).lanes):
         return kernel
     return kernel.variant(fit.name, _words(itemsize, fit))
+
+
+def for_path(kernel: Kernel, form: Form, path: PackedPath, itemsize: int) -> Kernel:
+    """`kernel` of a form, for the rows of a path."""
+    begins = path.offset("weight") if "d_weight" in form.results else 0
+    return fitted(kernel, itemsize, fit(itemsize, path.channels, begins, form.sums_only))
 
 
 def _kind(itemsize: int) -> VectorType:
