@@ -15,7 +15,13 @@ from tfngen.runtime.cpu import convolve
 from tfngen.runtime.cpu.fitted import SHORTEST, Fit, fit, fitted
 from tfngen.runtime.cpu.vector import LINE_BYTES, REGISTER_BYTES, STORES_MASKED
 
-WIDTHS = ["1x0e+1x1e", "4x0e+4x1e", "7x0e+8x1e", "8x0e+24x1e", "16x0e+16x1e", "32x0e+15x1e", "48x0e+33x1e"]
+WIDTHS = [
+    *(
+        (torch.float32, each)
+        for each in ("1x0e+4x1e", "7x0e+8x1e", "8x0e+24x1e", "16x0e+15x1e", "48x0e+33x1e")
+    ),
+    *((torch.float64, each) for each in ("4x0e+7x1e", "8x0e+4x1e")),
+]
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])
@@ -67,8 +73,7 @@ def derivatives(convolution, graph, y, features, weights, product=None):
     return [*outputs, *first, *second]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("irreps", WIDTHS)
+@pytest.mark.parametrize(("dtype", "irreps"), WIDTHS)
 def test_every_width_agrees_with_products_path_by_path(tfn_l1, irreps, dtype):
     convolution = tfn_l1.Convolution(irreps, "0e+1e", "0e+1e")
     given = operands(convolution, dtype)
@@ -79,8 +84,7 @@ def test_every_width_agrees_with_products_path_by_path(tfn_l1, irreps, dtype):
         assert (one - other).abs().max() <= bound * other.abs().max().clamp(min=1)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("irreps", WIDTHS)
+@pytest.mark.parametrize(("dtype", "irreps"), WIDTHS)
 def test_what_goes_past_the_caches_arrives(tfn_l1, irreps, dtype, monkeypatch):
     """The same bits, however derivatives by weights are written and wherever their rows begin."""
     convolution = tfn_l1.Convolution(irreps, "0e+1e", "0e+1e")
