@@ -89,7 +89,7 @@ class Access:
         the caches line by line, and one that it has to give up half full costs as much as ten."""
         parts = LINE_BYTES // self.bytes
         if parts == 1:
-            _past_caches(builder, value, pointer)
+            self._past_caches(builder, pointer, value)
             return
         waiting = cgutils.alloca_once(builder, ir.ArrayType(value.type, parts))
         integer = ir.IntType(64)
@@ -99,20 +99,16 @@ class Access:
         with builder.if_then(builder.icmp_unsigned("==", part, integer(parts - 1))):
             for at in range(parts):
                 place = builder.gep(pointer, [integer(at + 1 - parts)])
-                _past_caches(builder, builder.load(builder.gep(waiting, [integer(0), integer(at)])), place)
+                early = builder.load(builder.gep(waiting, [integer(0), integer(at)]))
+                self._past_caches(builder, place, early)
+
+    def _past_caches(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value) -> None:
+        """Nobody will read it soon."""
+        written = builder.store(value, pointer, align=self.bytes)
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
 
     def _store_masked(
         self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: ir.Value
     ) -> None:
         name = f"llvm.masked.store.{suffix(value.type)}.p0"
         call_llvm(builder, name, ir.VoidType(), [value, pointer, self.alignment, mask])
-
-
-def _past_caches(builder: ir.IRBuilder, value: ir.Value, pointer: ir.Value) -> None:
-    """Nobody will read it soon."""
-    written = builder.store(value, pointer, align=value.type.count * _bytes(value.type.element))
-    written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
-
-
-def _bytes(number: ir.Type) -> int:
-    return 4 if isinstance(number, ir.FloatType) else 8

@@ -42,8 +42,6 @@ STORES_MASKED = REGISTER_BYTES == 64
 """Whether some lanes are written as fast as all: AVX-512 does."""
 LINE_BYTES = 64
 """A line of the cache."""
-STORES_MASKED = REGISTER_BYTES == 64
-"""Whether a store of some lanes costs no more than one of all."""
 
 
 class VectorType(types.Type):
