@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 def pytest_configure(config: pytest.Config) -> None:
     """Packages built on demand go below .pytest_cache, in this process and in those it starts."""
-    os.environ["TFNGEN_CACHE"] = str(REPOSITORY / ".pytest_cache" / "tfngen")
+    os.environ.setdefault("TFNGEN_CACHE", str(REPOSITORY / ".pytest_cache" / "tfngen"))
 
 
 @pytest.fixture(scope="session")

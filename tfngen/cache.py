@@ -7,8 +7,12 @@ import os
 import sys
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfngen.spec import BuildSpec
 
 
 def cache_folder() -> Path:
@@ -61,10 +65,22 @@ def load(
         raise ValueError(f"load: {error}") from None
     folder = cache_folder() / _digest(repr(sorted(spec.to_json().items())))
     if not (folder / spec.name / "manifest.json").is_file():
-        from tfngen.build import build
-
-        build(spec, folder)
+        _build_beside(spec, folder)
     return import_package(folder / spec.name)
+
+
+def _build_beside(spec: BuildSpec, folder: Path) -> None:
+    """Build a package beside its `folder` and move it there, unless another process has been faster."""
+    from tfngen.build import build
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=folder) as beside:
+        made = build(spec, Path(beside)).written.folder
+        try:
+            made.rename(folder / spec.name)
+        except OSError:
+            if not (folder / spec.name / "manifest.json").is_file():
+                build(spec, folder)  # says what is wrong with what stands there
 
 
 def import_package(folder: Path) -> ModuleType:

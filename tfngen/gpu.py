@@ -9,8 +9,8 @@ Capability = tuple[int, int]
 WARP = 32
 """The lanes that run together."""
 MOST_THREADS = 128
-"""The threads of the largest block."""
-MOST_EDGES = 32
+"""The threads of the largest block, and the lanes of a team."""
+MOST_EDGES = 64
 """The edges of the largest tile: those whose couplings are in shared memory at once."""
 PARTS = 4
 """The parts in which a block's lanes compute couplings, each its share of the paths."""

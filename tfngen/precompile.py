@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfngen import naming
 from tfngen.gpu import Capability
@@ -32,6 +33,9 @@ def precompile(
     stored: Sequence[str] = (),
 ) -> int:
     """Compile every kernel of the package in `folder`, unless its machine code is cached already.
+
+    Kernels of GPUs over a graph are compiled for a convolution: for those that the package was built for, if
+    any. Others wait for the first call.
 
     Args:
         folder: the package.
@@ -73,19 +77,38 @@ def _compile_module(folder: Path, module: str, capability: Capability | None, st
         for kernel in kernels:
             kernel.compile()
         return len(kernels)
-    import torch
-
     from tfngen.runtime.cuda.compiled import compiled
-    from tfngen.runtime.cuda.kernel import Kernel as GpuKernel
-    from tfngen.runtime.cuda.precision import STORED
 
-    for_gpus = [each for each in found if isinstance(each, GpuKernel)]
-    if ".float32." in module and not module.endswith(naming.HARMONICS_MODULE):
-        halves = [STORED[getattr(torch, name)] for name in stored]
-        for_gpus += [each.stored_as(half) for half in halves for each in tuple(for_gpus)]
+    for_gpus = _for_gpus(package, module, found, stored)
     for each in for_gpus:
         compiled(each, capability)
     return len(for_gpus)
+
+
+def _for_gpus(package: ModuleType, module: str, found: list[Any], stored: Sequence[str]) -> list[Any]:
+    """A module's kernels for GPUs; those over a graph as the package's own convolutions run them."""
+    import torch
+
+    from tfngen.forms import FORMS
+    from tfngen.runtime.cuda.convolve import fitted_kernels
+    from tfngen.runtime.cuda.kernel import Kernel
+    from tfngen.runtime.cuda.precision import suited
+
+    _, own, name = module.split(".")
+    dtypes = [getattr(torch, own)]
+    if own == "float32" and name != naming.HARMONICS_MODULE:
+        dtypes += [getattr(torch, each) for each in stored]
+    if not name.startswith("input_"):
+        kernels = [each for each in found if isinstance(each, Kernel)]
+        return [suited(each, dtype) for dtype in dtypes for each in kernels]
+    info = package._package
+    plans = [tuple(package.convolution(each)._numbers) for each in info.convolutions]
+    fitted = (
+        kernel
+        for plan, dtype, form in product(plans, dtypes, FORMS)
+        for kernel in fitted_kernels(info.fingerprint, form, plan, dtype)
+    )
+    return list(dict.fromkeys(each for each in fitted if each.__module__.endswith(f".{module}")))
 
 
 def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Kernel]:

@@ -20,8 +20,9 @@ from tfngen.roles import SLOTS, Role
 from tfngen.runtime import convolution_operators, operators
 from tfngen.runtime.convolution_operators import _run_convolution as run_form
 from tfngen.runtime.cpu import launch as cpu
+from tfngen.runtime.cuda import convolve, seam
 from tfngen.runtime.cuda import launch as cuda
-from tfngen.runtime.cuda import seam
+from tfngen.runtime.cuda.convolve import fitted_kernels
 from tfngen.runtime.cuda.operations import fold_place, folding
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.run import place
@@ -42,8 +43,13 @@ CASES = {
 }
 
 
+TEAMS = 2
+"""Of lanes, fewer than on a GPU: here each is a thread of its own."""
+
+
 @pytest.fixture(scope="session")
 def tfn_l1():
+    convolve.MOST_TEAMS = TEAMS
     return tfngen.load(1, targets=("cpu", "cuda"))
 
 
@@ -113,6 +119,14 @@ def test_every_form_of_a_convolution(tfn_l1, name):
     check_forms(tfn_l1, plan, random_graph(3, 5).edges)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_two_channels_in_a_lane(tfn_l1, dtype):
+    plan = tuple(tfn_l1.Convolution("64x1e", "0e+1e", "0e+1e")._numbers)
+    (kernel,) = fitted_kernels(tfn_l1._package.fingerprint, FORM["backward"], plan, dtype)
+    assert kernel.pairs
+    check_forms(tfn_l1, plan, random_graph(2, 3).edges, dtype)
+
+
 def test_in_float32(tfn_l1):
     plan = tfn_l1.Convolution(*CASES["every path"])._numbers
     check_forms(tfn_l1, plan, random_graph(3, 7).edges, torch.float32)
@@ -151,7 +165,7 @@ def test_nodes_of_several_pieces(tfn_l1):
     plan = tfn_l1.Convolution("2x0e", "0e+1e", "0e+1e")._numbers
     index = torch.tensor([[0, 1, 2, 3] * 20, [1] * 70 + [3] * 10])
     edges = Graph(index, 5).edges
-    assert pieces_of(edges.by_target.row_pointers, 80).spares
+    assert pieces_of(edges.by_target.row_pointers, 80, TEAMS).spares
     check_forms(tfn_l1, plan, edges)
 
 

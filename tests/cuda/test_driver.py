@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tfngen.runtime.cuda import driver
-from tfngen.runtime.cuda.kernel import Argument, Call, Indices, Int, Size, kernel
+from tfngen.runtime.cuda.kernel import Argument, Indices, Int, Size, kernel
 
 Floats = Argument(float, is_array=True)
 
@@ -55,19 +55,21 @@ def notes(monkeypatch):
 
 def test_arguments_are_packed_as_the_driver_reads_them(notes):
     """In order, each aligned to its size; zero bytes among them end nothing."""
-    call = Call(example, {"step": 256, "at": -1, "not one of them": 5})
-    assert call.names == ("values", "count", "rows", "length")
-    assert call.numbers == {"step": 256, "at": -1}
-    driver.launch(call, (5, 2), 64, 1024, [2**40, 7, 2**41, 2**35], torch.device("cuda", 0))
+    driver.launch(example.call, (5, 2), 64, 1024, [2**40, 7, 2**41, 2**35, 256, -1], torch.device("cuda", 0))
     ((grid, block, shared, stream, packed),) = notes.launches
     assert (grid, block, shared, stream) == ((5, 2, 1), (64, 1, 1), 1024, 77)
     assert packed == struct.pack("<Qi4xQqii", 2**40, 7, 2**41, 2**35, 256, -1)
-    assert call.size == len(packed)
+    assert example.call.size == len(packed)
 
 
-def test_a_call_of_which_nothing_is_known_takes_everything(notes):
-    driver.launch(example.call, (1, 1), 32, 0, [1, 2, 3, 4, 5, 6], torch.device("cuda"))
-    assert notes.launches[0][-1] == struct.pack("<Qi4xQqii", 1, 2, 3, 4, 5, 6)
+def test_what_a_kernel_is_fitted_to_is_no_argument_any_more(notes):
+    fitted = example.fitted({"step": 256, "at": -1, "values": 3, "not one of them": 5})
+    assert fitted.call.names == ("values", "count", "rows", "length")  # the last ones alone
+    assert fitted.constants == {"step": 256, "at": -1}
+    assert example.fitted({"at": -1, "step": 256}) is fitted
+    fitted.loaded[0] = ctypes.c_void_p(2)
+    driver.launch(fitted.call, (1, 1), 32, 0, [1, 2, 3, 4], torch.device("cuda"))
+    assert notes.launches[0][-1] == struct.pack("<Qi4xQq", 1, 2, 3, 4)
 
 
 def test_a_refusal_says_what_was_asked_for(notes):

@@ -9,11 +9,13 @@ import pytest
 import torch
 
 import tfngen
+from tfngen.forms import FORMS
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
 from tfngen.irreps import enumerate_paths
 from tfngen.naming import path_module
 from tfngen.runtime.cuda.block import SHARED_BYTES
 from tfngen.runtime.cuda.compiled import compiled
+from tfngen.runtime.cuda.convolve import fitted_kernels
 from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.precision import suited
 from tfngen.runtime.cuda.rows import KERNELS
@@ -31,7 +33,16 @@ def package():
     return tfngen.load(3, targets=("cuda",))
 
 
-def kernels(package, module, dtype="float32"):
+def kernels(package, module, dtype="float32", channels=32):
+    """By name; those over a graph fitted to every path of so many channels."""
+    if module in GROUPS:
+        rows, filters = ("+".join(f"{count}{l}e" for l in range(4)) for count in (f"{channels}x", ""))
+        plan = tuple(package.Convolution(rows, filters, filters)._numbers)
+        fitted = {
+            form.name: fitted_kernels(package._package.fingerprint, form, plan, getattr(torch, dtype))
+            for form in FORMS
+        }
+        return {name: each[GROUPS.index(module)] for name, each in fitted.items()}
     found = vars(import_module(f"{package.__name__}.cuda.{dtype}.{module}"))
     return {name: each for name, each in found.items() if isinstance(each, Kernel)}
 

@@ -19,6 +19,7 @@ import torch
 
 import tfngen
 from tfngen.files import write_json
+from tfngen.runtime.convolution_operators import convolve
 
 CALLS = 50
 """Calls between two waits: beyond some thousand launches in its queue a GPU makes the caller wait."""
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def measure(device: str, rounds: int) -> list[dict[str, Any]]:
-    """Forward with and without gradients to come, and torch's own addition of two tensors beside it."""
+    """An operator alone, what users call, with and without gradients to come, and torch's own addition."""
     kernels = tfngen.load(LMAX, targets=(device,))
     graph = tfngen.Graph.complete(2).to(device)
     pair = torch.ones(2, device=device)
@@ -59,6 +60,13 @@ def measure(device: str, rounds: int) -> list[dict[str, Any]]:
             {irrep: torch.ones(2, count, irrep.dim, device=device) for count, irrep in convolution.irreps_in}
         )
         weights = torch.ones(graph.num_edges, convolution.weight_numel, device=device, requires_grad=True)
+        inputs = torch.ones(
+            2, sum(count * irrep.dim for count, irrep in convolution.irreps_in), device=device
+        )
+        operands = (y[:, : convolution._numbers[0]].contiguous(), inputs, weights.detach())
+        package = kernels._package.fingerprint
+        call = partial(convolve, "output", package, convolution._numbers, operands, graph.edges)
+        rows.append({"call": f"{name}, operator", "microseconds": _microseconds(call, device, rounds)})
         for what, context in (("forward", torch.no_grad()), ("forward for gradients", nullcontext())):
             with context:
                 call = partial(convolution, graph, y, features, weights)

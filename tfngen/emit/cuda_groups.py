@@ -52,11 +52,13 @@ class GroupKernel:
         start: what is held for a node.
         rows: where an edge's rows begin, computed once for all lanes.
         couplings: the calls that compute an edge's.
+        ahead: what is loaded before the first edge's turn.
         edge: what is done for an edge and channel.
         tile_end: what is done when a tile's edges are through.
         finish: what becomes of a node's sums.
         stride: values of shared memory for an edge.
         totals: values of shared memory for an edge and warp.
+        handed: sums that a lane hands over to another team's at once.
     """
 
     name: str
@@ -65,11 +67,13 @@ class GroupKernel:
     start: str
     rows: str
     couplings: str
+    ahead: str
     edge: str
     tile_end: str
     finish: str
     stride: int
     totals: int
+    handed: int
 
 
 def group_kernel(form: Form, paths: Sequence[Path], functions: Sequence[LaneFunctions]) -> GroupKernel:
@@ -86,6 +90,7 @@ class _Layout:
         self.totals = sum(2 * l + 1 for l in self.degrees) if "d_filter" in form.results else 0
         self.sums = next((name for name in form.results if name in ("output", "d_grad")), None)
         self.takes = set(form.operands)
+        self.zero = next(f"zero_like({each}s)" for each in form.operands if _kind(each) == "Channels")
 
     @property
     def kernel(self) -> GroupKernel:
@@ -96,11 +101,13 @@ class _Layout:
             start=indented(self._start(), FRAME),
             rows=indented(self._rows(), EDGE + 4),
             couplings=indented(self._couplings(), EDGE),
+            ahead=indented(self._gather("first_at"), TILE),
             edge=indented(self._edge(), EDGE),
             tile_end=indented(self._tile_end(), TILE),
             finish=indented(self._finish(), FRAME),
             stride=self.stride,
             totals=self.totals,
+            handed=max(2 * path.l_output + 1 for path in self.paths) if self.sums else 0,
         )
 
     # ── arguments ───────────────────────────────────────────────────────────────────────────────────────
@@ -113,21 +120,22 @@ class _Layout:
         if "weight" in self.takes:
             lines += [["weight_index: Indices", "weights_shared: Int", "num_weights: Size"]]
         for name in form.operands:
-            row = [f"{name}s: Floats"]
+            row = [f"{name}s: {_kind(name)}"]
             if not name.endswith(TANGENT) or name == f"filter{TANGENT}":
                 row.append(f"{name}_row: Size")
             lines.append(row)
         for name in form.results:
-            row = [f"{name}s: Floats", f"{name}_row: Size"]
+            row = [f"{name}s: {_kind(name)}", f"{name}_row: Size"]
             if name == self.sums:
-                row.append("spares: Floats")
+                row.append("spares: Channels")
             if name == "d_filter":
                 row.append("d_filter_tile: Size")
-            if name == "d_input":
-                row.append("adding: Int")
             lines.append(row)
-        lines.append(["tile: Int", "tile_bits: Int", "channels: Int", "input_at: Int"])
-        lines.append([f"filter_at_{l}: Int" for l in self.degrees])
+        numbers = ["tile", "tile_bits", "lanes", "teams", "full", "channels", "input_at"]
+        numbers += ["adding"] if "d_input" in form.results else []
+        lines.append([f"{each}: Int" for each in numbers])
+        places = ["filter_at", *(["filter_adding"] if self.totals else [])]
+        lines += [[f"{each}_{l}: Int" for l in self.degrees] for each in places]
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
         return tuple(f"{', '.join(line)}," for line in lines)
@@ -139,7 +147,7 @@ class _Layout:
         for path in self.paths:
             tag, places = _tag(path), range(2 * path.l_output + 1)
             if self.sums:
-                lines.append(f"{self.sums}_{tag} = {_zeros(len(places))}")
+                lines.append(f"{self.sums}_{tag} = {self._zeros(len(places))}")
             else:
                 lines.append(f"here = offset(grads, node * grad_row + grad_at_{tag} + channel)")
                 read = [f"load(here, {_at(m, f'grad_step_{tag}')}, active and {_has(path)})" for m in places]
@@ -148,18 +156,31 @@ class _Layout:
             lines += ["place = fold_place(lane % WARP)", "warps = lanes // WARP"]
         return lines
 
+    def _zeros(self, count: int) -> str:
+        return tuple_of((self.zero,) * count)
+
     def _finish(self) -> list[str]:
         if not self.sums:
             return []
         lines = [f"home = row_of({self.sums}s, spares, row, {self.sums}_row)"]
+        lines.append(f"room = offset(shared_like({self.sums}s, couplings), lane)")
         for path in self.paths:
-            tag = _tag(path)
+            tag, count = _tag(path), 2 * path.l_output + 1
+            step = _at(count, "lanes")
+            sums = [(f"{self.sums}_{tag}[{m}]", _at(m, "lanes")) for m in range(count)]
             lines.append(f"if {_has(path)}:")
-            lines.append(f"    here = offset(home, grad_at_{tag} + channel)")
-            lines += [
-                f"    store(here, {_at(m, f'grad_step_{tag}')}, {self.sums}_{tag}[{m}], active)"
-                for m in range(2 * path.l_output + 1)
-            ]
+            lines.append("    if teams > 1:")
+            lines.append("        cuda.syncthreads()")
+            lines.append("        if team > 0:")
+            lines.append(f"            mine = offset(room, (team - 1) * {step})")
+            lines += [f"            store(mine, {place}, {each}, True)" for each, place in sums]
+            lines.append("        cuda.syncthreads()")
+            lines.append("    if team == 0:")
+            lines.append(f"        here = offset(home, grad_at_{tag} + channel)")
+            for m, (each, place) in enumerate(sums):
+                others = "room" if m == 0 else f"offset(room, {place})"
+                total = f"over_teams({each}, {others}, {step}, teams)"
+                lines += _call_lines("store", [f"here, {_at(m, f'grad_step_{tag}')}", total, "active"], 8)
         return lines
 
     # ── what the channels of an edge have in common ─────────────────────────────────────────────────────
@@ -199,27 +220,44 @@ class _Layout:
         lines.append(
             f"coupling = offset(couplings, at * {self.stride})" if self.stride else "coupling = couplings"
         )
-        for name in (each for each in form.operands if each.removesuffix(TANGENT) == "input"):
-            lines.append(f"here = offset({name}s, neighbors[at] + input_at + channel)")
-            places = [_at(m, "channels") for m in range(self.components)]
-            lines += _tuple_lines(name, [f"load(here, {place}, active)" for place in places])
-        for name in (each for each in form.operands if each.removesuffix(TANGENT) == "weight"):
-            lines.append(f"here = offset({name}s, weight_rows[at] + channel)")
-            lines += [
-                f"{name}_{_tag(path)} = load(here, weight_at_{_tag(path)}, active and {_has(path)})"
-                for path in self.paths
-            ]
+        lines += [f"{name} = next_{name}" for name in self._gathered()]
+        lines += ["following = min(at + teams, count - 1)", *self._gather("following")]
         if "d_weight" in form.results:
             lines.append("d_weights_here = offset(d_weights, edge * d_weight_row + channel)")
         if "d_input" in form.results:
-            lines.append(f"d_input = {_zeros(self.components)}")
+            lines.append(f"d_input = {self._zeros(self.components)}")
         if self.totals:
-            lines += [f"d_filter_{l} = {_zeros(2 * l + 1)}" for l in self.degrees]
+            lines += [f"d_filter_{l} = {self._zeros(2 * l + 1)}" for l in self.degrees]
         at = 0
         for path, function in zip(self.paths, self.functions, strict=True):
             lines += self._call(path, at)
             at += function.couplings
         return [*lines, *self._results_of_edge()]
+
+    def _gathered(self) -> list[str]:
+        """What is loaded for an edge and a channel."""
+        names = []
+        for name in self.form.operands:
+            if name.removesuffix(TANGENT) == "input":
+                names.append(name)
+            elif name.removesuffix(TANGENT) == "weight":
+                names += [f"{name}_{_tag(path)}" for path in self.paths]
+        return names
+
+    def _gather(self, at: str) -> list[str]:
+        """Load it for the edge `at`, ahead of its turn."""
+        lines: list[str] = []
+        for name in (each for each in self.form.operands if each.removesuffix(TANGENT) == "input"):
+            lines.append(f"here = offset({name}s, neighbors[{at}] + input_at + channel)")
+            places = [_at(m, "channels") for m in range(self.components)]
+            lines += _tuple_lines(f"next_{name}", [f"gather(here, {place}, active)" for place in places])
+        for name in (each for each in self.form.operands if each.removesuffix(TANGENT) == "weight"):
+            lines.append(f"here = offset({name}s, weight_rows[{at}] + channel)")
+            lines += [
+                f"next_{name}_{_tag(path)} = stream(here, weight_at_{_tag(path)}, active and {_has(path)})"
+                for path in self.paths
+            ]
+        return lines
 
     def _call(self, path: Path, at: int) -> list[str]:
         """The call of a path's function, and what is written at once."""
@@ -237,7 +275,7 @@ class _Layout:
         arguments = [_offset("coupling", at), *taken, *running]
         lines = [f"if {_has(path)}:", *_call_lines(call, arguments, 4)]
         if "d_weight" in form.results:
-            lines.append(f"    store(d_weights_here, weight_at_{tag}, d_weight, active)")
+            lines.append(f"    stream_out(d_weights_here, weight_at_{tag}, d_weight, active)")
         return lines
 
     def _results_of_edge(self) -> list[str]:
@@ -254,7 +292,7 @@ class _Layout:
             lines.append(f"here = offset(couplings, {where})")
             for begin in range(0, len(values), FOLDED):
                 part = values[begin : begin + FOLDED]
-                padded = [*part, *["zero()"] * (FOLDED - len(part))]
+                padded = [*part, *[self.zero] * (FOLDED - len(part))]
                 lines += _call_lines("total = fold_all", padded, 0)
                 where = f"{begin} + place" if begin else "place"
                 lines.append(f"store(here, {where}, total, place < {len(part)})")
@@ -269,7 +307,7 @@ class _Layout:
         lines.append(f"    here = offset(d_filters, {start})")
         for l in self.degrees:
             arguments = [f"offset(here, filter_at_{l})", _offset("totals", at), str(self.totals)]
-            arguments += ["warps", "lane % WARP", str(2 * l + 1)]
+            arguments += ["warps", "lane % WARP", str(2 * l + 1), f"filter_adding_{l}"]
             lines.append(f"    if filter_at_{l} >= 0:")
             lines += _call_lines("write_totals", arguments, 8)
             at += 2 * l + 1
@@ -290,8 +328,9 @@ def _has(path: Path) -> str:
     return f"has_{_tag(path)}"
 
 
-def _zeros(count: int) -> str:
-    return tuple_of(("zero()",) * count)
+def _kind(name: str) -> str:
+    """What an operand or a result is an array of: a number for each channel, or one for all."""
+    return "Floats" if "filter" in name else "Channels"
 
 
 def _at(index: int, step: str) -> str:

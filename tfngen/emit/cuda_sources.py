@@ -30,6 +30,7 @@ from tfngen.spec import BuildSpec
 WORDS = frozenset(
     [
         "ALIGNED",
+        "Channels",
         "Floats",
         "Indices",
         "Int",
@@ -41,21 +42,27 @@ WORDS = frozenset(
         "device",
         "fold_all",
         "fold_place",
+        "gather",
         "index",
         "kernel",
         "load",
         "load_piece",
         "number",
         "offset",
+        "over_teams",
         "pointer",
         "put",
         "read",
         "reciprocal_norm",
         "row_of",
+        "shared_like",
         "store",
+        "stream",
+        "stream_out",
         "within",
         "write_totals",
         "zero",
+        "zero_like",
     ]
 )
 """What `tfngen.runtime.cuda.float32` offers."""
@@ -134,7 +141,8 @@ def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: B
     """The kernels of all paths of one input degree."""
     listed = [f"    {path}" for path in paths]
     text = "\n".join(
-        "\n".join((*each.parameters, each.start, each.edge, each.tile_end, each.finish)) for each in kernels
+        "\n".join((*each.parameters, each.start, each.ahead, each.edge, each.tile_end, each.finish))
+        for each in kernels
     )
     always = {
         "ALIGNED",

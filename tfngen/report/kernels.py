@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path as FilePath
 from types import ModuleType
 
@@ -22,6 +23,7 @@ from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
 from tfngen.irreps import Path
 from tfngen.report.machines import MACHINES, Machine
+from tfngen.runtime.plan import PackedPath
 from tfngen.spec import BuildSpec
 
 INDEX = 8
@@ -125,22 +127,25 @@ class _Counting:
         return [*graph, *points]
 
     def _over_a_graph(self, name: str, module: ModuleType, form: Form) -> KernelReport:
-        from tfngen.runtime.cuda.block import block_for
+        import torch
+
+        from tfngen.runtime.cuda.convolve import launch_of
 
         paths = [Path(*each) for each in module.PATHS]
         widest = max(self.widths[path] for path in paths)
         planned = [(self._planned(path, form), self.widths[path]) for path in paths]
-        block = block_for(widest, module.SHARED[form.name], self.itemsize)
+        dtype = getattr(torch, self.home.rpartition(".")[2])
+        launch = launch_of(form, module, _packed(paths, widest), dtype=dtype)
         return self._report(
             name,
-            getattr(module, form.name),
+            launch.call.kernel,
             "edge",
             len(paths),
             widest,
             sum(_operations(each, width) for each, width in planned),
             self._bytes(form, paths),
-            block.threads,
-            block.shared_bytes,
+            launch.block.threads,
+            launch.block.shared_bytes,
         )
 
     def _planned(self, path: Path, form: Form) -> PlannedKernel:
@@ -212,6 +217,17 @@ class _Counting:
                 machine.name: 1e9 * machine.seconds(flops, moved, self.itemsize) for machine in MACHINES
             },
         )
+
+
+def _packed(paths: Sequence[Path], channels: int) -> list[PackedPath]:
+    """The paths in rows that have nothing else in them, an output irrep for each."""
+    filters = sorted({path.l_filter for path in paths})
+    filter_at = dict(zip(filters, accumulate((2 * l + 1 for l in filters), initial=0), strict=False))
+    grad_at = accumulate((channels * (2 * path.l_output + 1) for path in paths), initial=0)
+    return [
+        PackedPath(*path, channels, filter_at[path.l_filter], 0, number * channels, at, channels)
+        for number, (path, at) in enumerate(zip(paths, grad_at, strict=False))
+    ]
 
 
 def _operations(planned: PlannedKernel, channels: int) -> int:

@@ -209,7 +209,7 @@ class Convolution:
         fused = Fused(package.fingerprint, self._numbers, self._shapes_in, self._shapes_out)
         inputs = [features[irrep] for _, irrep in self.irreps_in]
         package.check_tensor("features", inputs[0], y)
-        sums = fused(graph.edges.shared_by(order), y, weights, inputs)
+        sums = fused.over(graph.edges.shared_by(order), y, weights, inputs)
         return Features._of([irrep for _, irrep in self.irreps_out], sums)
 
     def _composed(

@@ -37,7 +37,7 @@ class Fused:
     shapes_in: Shapes
     shapes_out: Shapes
 
-    def __call__(
+    def over(  # not __call__: torch.compile before 2.13 takes such an object's hash before it has attributes
         self, edges: Edges, y: Tensor, weights: Tensor, features: Sequence[Tensor]
     ) -> Sequence[Tensor]:
         """Convolve.

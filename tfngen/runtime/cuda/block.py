@@ -7,39 +7,49 @@ from typing import NamedTuple
 from tfngen.gpu import MOST_EDGES, MOST_THREADS, PARTS, WARP
 
 SHARED_BYTES = 40 * 1024
-"""What the couplings of a tile's edges and their sums over channels may take of a block's shared memory."""
+"""What a block may have of shared memory, beside what its kernel has by itself."""
 
 
 class Block(NamedTuple):
     """A block of a kernel over a graph.
 
     Attributes:
-        threads: a lane for each channel, up to `MOST_THREADS`.
+        lanes: one for each channel, or pair of channels, up to `MOST_THREADS`.
+        teams: of so many lanes, which share a piece's edges.
         tile_bits: a tile is 2 to this power edges.
         shared_bytes: of couplings and sums, beside what the kernel has by itself.
     """
 
-    threads: int
+    lanes: int
+    teams: int
     tile_bits: int
     shared_bytes: int
 
     @property
-    def warps(self) -> int:
-        return self.threads // WARP
+    def threads(self) -> int:
+        return self.lanes * self.teams
 
 
-def block_for(channels: int, shared: tuple[int, int], itemsize: int) -> Block:
-    """The block for so many channels.
+def block_for(
+    lanes: int, teams: int, shared: tuple[int, int, int], itemsize: int, pairs: bool = False
+) -> Block:
+    """The block for so many channels, or pairs of them.
 
     Args:
-        channels: of an input irrep; more than a block's threads take several blocks.
-        shared: the numbers of shared memory for an edge, and for an edge and warp.
+        lanes: that an input irrep needs; more than a team has take several blocks.
+        teams: how many are wanted; there are fewer where their sums have no room.
+        shared: the numbers of shared memory for an edge, for an edge and warp, and for the sums of a lane
+            that are handed over at once.
         itemsize: bytes of a number.
+        pairs: whether a lane has two channels.
     """
-    threads = min(MOST_THREADS, -(-channels // WARP) * WARP)
-    couplings, totals = shared
-    per_edge = (couplings + threads // WARP * totals) * itemsize
-    bits = min(threads // PARTS, MOST_EDGES).bit_length() - 1
+    lanes = min(MOST_THREADS, -(-lanes // WARP) * WARP)
+    couplings, totals, sums = shared
+    of_team = sums * lanes * itemsize * (1 + pairs)
+    while teams > 1 and (teams - 1) * of_team > SHARED_BYTES:
+        teams //= 2
+    per_edge = (couplings + lanes // WARP * totals) * itemsize
+    bits = min(lanes * teams // PARTS, MOST_EDGES).bit_length() - 1
     while bits and (per_edge << bits) > SHARED_BYTES:
         bits -= 1
-    return Block(threads, bits, per_edge << bits)
+    return Block(lanes, teams, bits, max(per_edge << bits, (teams - 1) * of_team))

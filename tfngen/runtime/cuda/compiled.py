@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -21,24 +22,25 @@ from tfngen.runtime.cuda.kernel import Kernel
 
 REGISTERS = (64, 80, 96, 128, 168)
 """How many a thread may have: each lets a multiprocessor hold fewer threads than the one before."""
+INFO, LISTED = 0x70000000, 4
+ATTRIBUTES = {0x2F: "registers", 0x11: "stack"}
+"""Of a cubin: what kind of section says what functions take, how it gives more than a number, and which."""
 FEWEST = 0.6
 """The share of the registers the assembler would take that it is asked to do with at the least."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a kernel takes of a multiprocessor, as the assembler reports it.
+    """What a kernel takes of a multiprocessor.
 
     Attributes:
         registers: of a thread.
-        spilled: bytes that are stored to or loaded from local memory for want of registers.
-        stack: bytes of local memory a thread has.
+        stack: bytes of local memory a thread has, which is slow: what there was no register for.
         shared: bytes of a block, those that a launch asks for left out.
         instructions: how often each kind of instruction occurs in the kernel's PTX, such as ``fma.rn.f32``.
     """
 
     registers: int
-    spilled: int
     stack: int
     shared: int
     instructions: dict[str, int]
@@ -92,20 +94,19 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     found = re.search(r"\.entry\s+(\w+)", ptx)
     assert found is not None, "a kernel has an entry"
     entry, instructions = found[1], _instructions(ptx)
+    shared = sum(map(int, re.findall(r"\.shared [^;]*\[(\d+)\];", ptx)))
 
     def with_at_most(registers: int | None) -> Compiled:
-        options = LinkerOptions(
-            arch=arch, link_time_optimization=True, max_register_count=registers, ptxas_options=["-v"]
-        )
-        linker = Linker(code, options=options)
-        image = bytes(linker.link("cubin").code)
-        return Compiled(image, entry, _resources(linker.get_info_log(), instructions))
+        options = LinkerOptions(arch=arch, link_time_optimization=True, max_register_count=registers)
+        image = bytes(Linker(code, options=options).link("cubin").code)
+        taken = Resources(**_taken(image), shared=shared, instructions=instructions)
+        return Compiled(image, entry, taken)
 
     made = with_at_most(None)
     for registers in REGISTERS:
         if FEWEST * made.resources.registers <= registers < made.resources.registers:
             smaller = with_at_most(registers)
-            if not smaller.resources.spilled:
+            if not smaller.resources.stack:
                 return smaller
     return made
 
@@ -115,7 +116,7 @@ def _intermediate(kernel: Kernel) -> bytes:
     """What the linker makes code of for any GPU."""
     from tfngen.runtime.cuda.seam import to_intermediate
 
-    return to_intermediate(kernel.function, kernel.types, OLDEST)
+    return to_intermediate(kernel.function, kernel.types, OLDEST, kernel.typed_constants)
 
 
 def _instructions(ptx: str) -> dict[str, int]:
@@ -124,18 +125,38 @@ def _instructions(ptx: str) -> dict[str, int]:
     return dict(sorted(Counter(names).items()))
 
 
-def _resources(log: str, instructions: dict[str, int]) -> Resources:
-    """The assembler's report."""
+def _taken(image: bytes) -> dict[str, int]:
+    """Registers and stack of a cubin with one kernel in it, as the loader finds them.
 
-    def number(pattern: str) -> int:
-        return max((int(found) for found in re.findall(pattern, log)), default=0)
+    An ELF file has a table of its sections at its end; ``.nv.info`` is a list of attributes: one byte that
+    says how it is given, one that says what it is, two for the length, and then a function and its number.
+    """
+    table, size, count = _unpack("<Q", image, 0x28), *_unpack("<HH", image, 0x3A)
+    found = {}
+    for number in range(count):
+        kind, start, length = (
+            _unpack(code, image, table[0] + number * size + at)[0] for code, at in _SECTION
+        )
+        if kind != INFO:
+            continue
+        at, end = start, start + length
+        while at < end:
+            given, attribute, value = _unpack("<BBH", image, at)
+            at += 4
+            if given == LISTED:
+                if attribute in ATTRIBUTES and value == 8:
+                    found[ATTRIBUTES[attribute]] = _unpack("<II", image, at)[1]
+                at += value
+    assert found.keys() == set(ATTRIBUTES.values()), "a kernel says what it takes"
+    return found
 
-    registers = number(r"Used (\d+) registers")
-    assert registers, f"the assembler reports registers: {log}"
-    spilled = number(r"(\d+) bytes spill stores") + number(r"(\d+) bytes spill loads")
-    return Resources(
-        registers, spilled, number(r"(\d+) bytes stack frame"), number(r"(\d+) bytes smem"), instructions
-    )
+
+_SECTION = (("<I", 4), ("<Q", 24), ("<Q", 32))
+"""Of a section in the table: its kind, where it begins and its length."""
+
+
+def _unpack(code: str, image: bytes, at: int) -> tuple[int, ...]:
+    return struct.unpack_from(code, image, at)
 
 
 # ── on disk ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -146,6 +167,10 @@ def _files(kernel: Kernel, capability: Capability) -> Iterator[Path]:
     module = Path(kernel.function.__code__.co_filename)
     digest = _digest(kernel.function.__module__)
     called = kernel.function.__name__ + (f".{kernel.stored.__name__}" if kernel.stored else "")
+    if kernel.pairs:
+        called += ".pairs"
+    if kernel.constants:
+        called += f".{sha256(repr(kernel.constants).encode()).hexdigest()[:12]}"
     name = f"{module.stem}.{called}.sm_{capability[0]}{capability[1]}.{digest}.cubin"
     yield module.parent / "__pycache__" / name
     home = os.environ.get("TFNGEN_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -186,11 +211,8 @@ def _digest(module: str) -> str:
     files.append(here.parents[1] / "gpu.py")  # its numbers are compiled in
     home = sys.modules[module]
     imported = [each for each in vars(home).values() if isinstance(each, ModuleType)]
-    files += sorted(
-        Path(each.__file__)
-        for each in (home, *imported)
-        if each.__file__ and Path(each.__file__).parent == Path(home.__file__ or "").parent
-    )
+    beside = {getattr(each, "__file__", None) for each in (home, *imported)} - {None}
+    files += sorted(Path(each) for each in beside if Path(each).parent == Path(home.__file__ or "").parent)
     text = sha256(b"".join(file.read_bytes() for file in files))
     text.update(repr([version(name) for name in ("numba-cuda", "cuda-core")]).encode())
     return text.hexdigest()[:12]

@@ -6,16 +6,17 @@ source, the derivative by its input, is written edge by edge and summed by sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
+from tfngen.gpu import WARP
 from tfngen.runtime.cuda.block import Block, block_for
-from tfngen.runtime.cuda.kernel import Call
+from tfngen.runtime.cuda.kernel import Call, Kernel
 from tfngen.runtime.cuda.pieces import Pieces, pieces_of
 from tfngen.runtime.cuda.precision import computed_in, kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tfngen.runtime.plan import Edges, PackedPath, Widths
+
+
+MOST_TEAMS = 4
+"""The teams of lanes that share a node's edges, where its sums are all that is wanted."""
+MOST_IN_PAIRS = 140
+"""The registers that a lane may need for two channels, its addresses left out."""
 
 
 def convolution(
@@ -43,7 +50,7 @@ def convolution(
     Operands and results are rows as in `tfngen.runtime.cpu.convolve`.
     """
     named = {**operands, **results}
-    passes = _passes(package, form.name, plan, next(iter(named.values())).dtype)
+    passes = _passes(package, form.name, plan, next(iter(named.values())).dtype, _are_even(named))
     if not edges.num_edges or not passes.launches:
         for result in results.values():
             result.zero_()
@@ -51,27 +58,34 @@ def convolution(
     buffers, device = _Buffers(named, edges, passes), edges.sources.device
     pieces = buffers.pieces.table.shape[0]
     for launch in passes.launches:
-        block, arguments = launch.block, buffers.arguments_of(launch)
+        block, arguments = launch.block, buffers.arguments[launch.call.kernel.pairs]
         run(launch.call, (pieces, launch.blocks), block.threads, arguments, device, block.shared_bytes)
     buffers.finish(named, edges)
 
 
-class _Launch(NamedTuple):
+def fitted_kernels(
+    package: str, form: Form, plan: tuple[int, ...], dtype: torch.dtype, even: bool = True
+) -> list[Kernel]:
+    """What `form` of a convolution runs on tensors of `dtype`, in the order of its passes.
+
+    Args:
+        even: whether channels come in pairs in memory: rows, and where they begin.
+    """
+    return [each.call.kernel for each in _passes(package, form.name, plan, dtype, even).launches]
+
+
+class Launch(NamedTuple):
     """One pass over the edges.
 
     Attributes:
-        call: the kernel of all paths of one input degree, and where these paths' parts of rows begin.
+        call: the kernel of all paths of one input degree, fitted to where these paths' parts of rows begin.
         block: its threads, and how many edges they take at a time.
         blocks: for all channels of a piece.
-        slot: where among the derivatives by filters its own begin.
-        adding: whether an earlier pass has been through the same input irrep.
     """
 
     call: Call
     block: Block
     blocks: int
-    slot: int
-    adding: bool
 
 
 class _Passes(NamedTuple):
@@ -80,30 +94,39 @@ class _Passes(NamedTuple):
     Attributes:
         launches: one after another.
         widths: of rows, slot by slot.
-        slots: how many parts derivatives by filters come in.
-        fill_inputs: whether derivatives by inputs are written in all of their rows.
+        slots: how many parts derivatives by filters come in, one for each block of channels.
+        fill_filters: whether all passes add to those, which begin as zeros.
+        fill_inputs: whether derivatives by inputs are not written in all of their rows.
+        teams: that share a piece's edges.
     """
 
-    launches: tuple[_Launch, ...]
+    launches: tuple[Launch, ...]
     widths: Widths
     slots: int
+    fill_filters: bool
     fill_inputs: bool
+    teams: int
 
 
 class _Buffers:
-    """What kernels write before it is what was asked for."""
+    """What kernels write before it is what was asked for.
+
+    Attributes:
+        pieces: of the graph.
+        arguments: what passes are called with, and what those are called with whose lanes have pairs.
+    """
 
     def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
         some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
-        self.pieces, of_graph = _graph_arguments(edges)
+        self.pieces, of_graph = _graph_arguments(edges, passes.teams)
         written = dict(named)
         self.filters: Tensor | None = None
         if "d_filter" in named:
-            alone = named["d_filter"].zero_()[None]
-            self.filters = alone if passes.slots == 1 else some.new_zeros(passes.slots, *alone.shape[1:])
-            written["d_filter"] = self.filters
+            alone = named["d_filter"][None]
+            self.filters = alone if passes.slots == 1 else some.new_empty(passes.slots, *alone.shape[1:])
+            written["d_filter"] = self.filters.zero_() if passes.fill_filters else self.filters
         if "d_input" in named:
-            make = some.new_empty if passes.fill_inputs else some.new_zeros
+            make = some.new_zeros if passes.fill_inputs else some.new_empty
             written["d_input"] = make(count, widths.input)
         if "d_weight" in named and edges.by_weight is not None:
             written["d_weight"] = some.new_empty(count, widths.weight)
@@ -112,25 +135,22 @@ class _Buffers:
         if self.pieces.spares and ("output" in named or "d_grad" in named):
             self.spares = some.new_empty(self.pieces.spares, widths.grad)
         shared = edges.weight_index
-        self.arguments: dict[str, Any] = {**of_graph, "d_filter_tile": count * widths.filter}
+        arguments: dict[str, Any] = {**of_graph, "d_filter_tile": count * widths.filter}
         if shared is not None:
             sharing = {"weight_index": place(shared), "weights_shared": 1, "num_weights": edges.weight_rows}
-            self.arguments.update(sharing)
+            arguments.update(sharing)
         if self.spares is not None:
-            self.arguments["spares"] = place(self.spares)
+            arguments["spares"] = place(self.spares)
+        paired = {}
         for name, tensor in written.items():
-            self.arguments[f"{name}s"] = place(tensor)
-            self.arguments[f"{name}_row"] = tensor.stride(-2)
-
-    def arguments_of(self, launch: _Launch) -> dict[str, Any]:
-        """What a pass is called with."""
-        self.arguments["adding"] = int(launch.adding)
-        if self.filters is not None:
-            self.arguments["d_filters"] = place(self.filters[launch.slot])
-        return self.arguments
+            arguments[f"{name}s"] = place(tensor)
+            arguments[f"{name}_row"] = row = tensor.stride(-2)
+            if "filter" not in name:
+                paired[f"{name}_row"] = row // 2
+        self.arguments = arguments, {**arguments, **paired}
 
     def finish(self, named: Mapping[str, Tensor], edges: Edges) -> None:
-        """Sum what was written piece by piece, edge by edge, or pass by pass."""
+        """Sum what was written piece by piece, edge by edge, or block by block."""
         for name in ("output", "d_grad"):
             if name in named and self.spares is not None:
                 sum_spares(self.spares, self.pieces.shares, named[name])
@@ -142,12 +162,24 @@ class _Buffers:
             sum_rows(self.written["d_weight"], *edges.by_weight, named["d_weight"])
 
 
-def _graph_arguments(edges: Edges) -> tuple[Pieces, dict[str, Any]]:
+def _are_even(named: Mapping[str, Tensor]) -> bool:
+    """Whether channels come in pairs in memory: rows have even lengths and begin where pairs may.
+
+    Rows of edges, which are made on the way, are as long as those of nodes.
+    """
+    seen = 0
+    for name, tensor in named.items():
+        if "filter" not in name:
+            seen |= tensor.data_ptr() // tensor.element_size() | tensor.stride(-2)
+    return not seen % 2
+
+
+def _graph_arguments(edges: Edges, teams: int) -> tuple[Pieces, dict[str, Any]]:
     """The pieces of a graph, and the arguments that are the same in every call over it, weights not shared.
 
     They are kept with its pieces.
     """
-    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges)
+    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges, teams)
     kept = getattr(pieces.table, "_tfngen_arguments", None)
     if kept is not None and kept[0] is edges.sources and kept[1] is edges.by_target.order:
         return pieces, kept[2]
@@ -167,19 +199,26 @@ def _graph_arguments(edges: Edges) -> tuple[Pieces, dict[str, Any]]:
 
 
 @lru_cache(maxsize=256)
-def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype) -> _Passes:
+def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype, even: bool) -> _Passes:
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
     form, (widths, paths) = FORM[form_name], decode(plan)
     home = kernels(package, dtype, naming.GROUPS_MODULE).GROUP
-    launches: list[_Launch] = []
+    going = [(kernels(package, dtype, name), paths) for name, paths in _going_together(paths, home)]
+    fit = partial(launch_of, form, dtype=dtype, even=even)
+    blocks = [fit(module, together).blocks for module, together in going]
+    columns = {path.filter_offset: 2 * path.l_filter + 1 for path in paths}
+    fill_filters = len(set(blocks)) > 1 or sum(columns.values()) < widths.filter
+    launches: list[Launch] = []
+    filters: set[int] = set(columns) if fill_filters else set()
     lengths: dict[int, int] = {}
-    slots = 0
-    for module_name, together in _going_together(paths, home):
-        module, start = kernels(package, dtype, module_name), together[0].input_offset
-        launches.append(_launch(form, module, together, dtype, slots, adding=start in lengths))
+    for module, together in going:
+        start = together[0].input_offset
+        launches.append(fit(module, together, adding=start in lengths, filters=frozenset(filters)))
         lengths[start] = together[0].channels * (2 * together[0].l_input + 1)
-        slots += launches[-1].blocks
-    return _Passes(tuple(launches), widths, slots, sum(lengths.values()) == widths.input)
+        filters |= {path.filter_offset for path in together}
+    fill_inputs = sum(lengths.values()) < widths.input
+    teams = min((each.block.teams for each in launches), default=1)
+    return _Passes(tuple(launches), widths, max(blocks, default=1), fill_filters, fill_inputs, teams)
 
 
 def _going_together(
@@ -207,19 +246,57 @@ def _go_together(path: PackedPath, other: PackedPath) -> bool:
     return path.input_offset == other.input_offset and path.degrees != other.degrees and same_filter
 
 
-def _launch(
-    form: Form, module: ModuleType, paths: list[PackedPath], dtype: torch.dtype, slot: int, adding: bool
-) -> _Launch:
+def launch_of(
+    form: Form,
+    module: ModuleType,
+    paths: Sequence[PackedPath],
+    *,
+    dtype: torch.dtype,
+    even: bool = True,
+    adding: bool = False,
+    filters: frozenset[int] = frozenset(),
+) -> Launch:
+    """The pass of `paths`, all of one input irrep.
+
+    Args:
+        form: what is computed.
+        module: of a generated package, with the kernels of these paths.
+        paths: where each has its part of rows.
+        dtype: of the tensors.
+        even: whether channels come in pairs in memory.
+        adding: whether an earlier pass has been through the same input irrep.
+        filters: where the derivatives by filters begin that an earlier pass has written, or that are zeros.
+    """
     kernel, channels = suited(getattr(module, form.name), dtype), paths[0].channels
-    block = block_for(channels, module.SHARED[form.name], computed_in(dtype).itemsize)
+    pairs = even and _in_pairs(form, module, paths, dtype)
+    channels //= 1 + pairs
+    computed, teams = computed_in(dtype), MOST_TEAMS if form.sums_only and form.by != ("input",) else 1
+    block = block_for(channels, teams, module.SHARED[form.name], computed.itemsize, pairs)
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
-    numbers |= {"channels": channels, "input_at": paths[0].input_offset}
+    numbers |= {"lanes": block.lanes, "teams": block.teams}
+    numbers |= {"full": int(channels % block.lanes == 0), "channels": channels}
+    numbers |= {"input_at": paths[0].input_offset // (1 + pairs), "adding": int(adding)}
+    numbers |= {name: 0 for name in kernel.arguments if name.startswith("filter_adding")}
     for path in paths:
         tag = "_".join(map(str, path.degrees))
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
-        numbers[f"weight_at_{tag}"] = path.weight_offset
-        numbers[f"grad_at_{tag}"] = path.grad_offset
-        numbers[f"grad_step_{tag}"] = path.grad_step
-    blocks = -(-channels // block.threads)
-    return _Launch(Call(kernel, numbers), block, blocks, slot, adding)
+        numbers[f"filter_adding_{path.l_filter}"] = int(path.filter_offset in filters)
+        numbers[f"weight_at_{tag}"] = path.weight_offset // (1 + pairs)
+        numbers[f"grad_at_{tag}"] = path.grad_offset // (1 + pairs)
+        numbers[f"grad_step_{tag}"] = path.grad_step // (1 + pairs)
+    return Launch(Call(kernel.fitted(numbers, pairs)), block, -(-channels // block.lanes))
+
+
+def _in_pairs(form: Form, module: ModuleType, paths: Sequence[PackedPath], dtype: torch.dtype) -> bool:
+    """Whether a lane is to have two channels: no lane is idle then, and registers suffice."""
+    if dtype == torch.float64 or paths[0].channels % (2 * WARP):
+        return False
+    if any(
+        (path.input_offset | path.weight_offset | path.grad_offset | path.grad_step) % 2 for path in paths
+    ):
+        return False
+    held = sum(2 * path.l_output + 1 for path in paths)
+    values = 2 * paths[0].l_input + 1 + len(paths)
+    values *= 2 if form.along_tangents else 1
+    return 2 * (held + 2 * values) <= MOST_IN_PAIRS

@@ -20,10 +20,12 @@ class Argument:
     Attributes:
         number: its NumPy type.
         is_array: whether it is an address.
+        per_channel: whether channels are side by side there, so that a lane may take two of them at once.
     """
 
     number: type
     is_array: bool
+    per_channel: bool = False
 
     @property
     def code(self) -> str:
@@ -44,10 +46,18 @@ class Kernel:
     Importing a generated package makes hundreds of these and compiles none.
     """
 
-    def __init__(self, function: Callable[..., None], stored: type | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[..., None],
+        stored: type | None = None,
+        constants: Mapping[str, int] | None = None,
+        pairs: bool = False,
+    ) -> None:
         self.function, self.stored = function, stored
+        self.constants, self.pairs = dict(constants or {}), pairs
         self.loaded: dict[int, Any] = {}  # by device, what the driver calls it
         self._stored_as: dict[type, Kernel] = {}
+        self._fitted: dict[tuple[bool, tuple[int, ...]], Kernel] = {}
         update_wrapper(self, function)
 
     def stored_as(self, number: type | None) -> Kernel:
@@ -62,9 +72,27 @@ class Kernel:
             self._stored_as[number] = Kernel(self.function, number)
         return self._stored_as[number]
 
+    def fitted(self, numbers: Mapping[str, int], pairs: bool = False) -> Kernel:
+        """The same kernel, compiled for some of its arguments: it has them no more.
+
+        What depends on them alone is done by the compiler, addresses and branches above all.
+
+        Args:
+            numbers: by name, the last arguments; other names are of no concern.
+            pairs: whether a lane has two channels; they count as one in all numbers and arguments.
+        """
+        names = list(self.arguments)
+        while names and names[-1] in numbers:
+            names.pop()
+        constants = {name: numbers[name] for name in list(self.arguments)[len(names) :]}
+        key = pairs, tuple(constants.values())
+        if key not in self._fitted:
+            self._fitted[key] = Kernel(self.function, self.stored, constants, pairs)
+        return self._fitted[key]
+
     @cached_property
-    def arguments(self) -> dict[str, Argument]:
-        """What it is called with, by name."""
+    def parameters(self) -> dict[str, Argument]:
+        """What its function takes, by name."""
         found = {
             name: each for name, each in self.function.__annotations__.items() if isinstance(each, Argument)
         }
@@ -76,8 +104,13 @@ class Kernel:
         }
 
     @cached_property
+    def arguments(self) -> dict[str, Argument]:
+        """What it is called with, by name."""
+        return {name: each for name, each in self.parameters.items() if name not in self.constants}
+
+    @cached_property
     def call(self) -> Call:
-        """A call of which nothing is known ahead."""
+        """How it is called."""
         return Call(self)
 
     @cached_property
@@ -86,9 +119,14 @@ class Kernel:
         from tfngen.runtime.cuda.seam import pointer_to, scalar
 
         return [
-            pointer_to(each.number) if each.is_array else scalar(each.number)
+            pointer_to(each.number, self.pairs and each.per_channel) if each.is_array else scalar(each.number)
             for each in self.arguments.values()
         ]
+
+    @property
+    def typed_constants(self) -> dict[str, Any]:
+        """The numbers it is compiled for, as NumPy's."""
+        return {name: self.parameters[name].number(value) for name, value in self.constants.items()}
 
     def __repr__(self) -> str:
         stored = "" if self.stored is None else f", {self.stored.__name__} in memory"
@@ -96,40 +134,25 @@ class Kernel:
 
 
 class Call:
-    """A kernel and what is the same in all calls of one sort, packed ahead.
+    """How a kernel's arguments are packed.
 
     Attributes:
         kernel: what is called.
-        numbers: its last arguments, as many of them as are known.
-        names: the others.
+        names: of its arguments.
         values_of: their values, of a mapping that has them.
         size: the bytes of all arguments.
     """
 
-    def __init__(self, kernel: Kernel, numbers: Mapping[str, int] | None = None) -> None:
-        known = numbers or {}
-        names = list(kernel.arguments)
-        while names and names[-1] in known:
-            names.pop()
-        last = list(kernel.arguments)[len(names) :]
-        self.kernel, self.names = kernel, tuple(names)
-        self.numbers = {name: known[name] for name in last}
-        self.values_of = _values_of(names)
-        self._head = self._layout(names)
-        self._tail = self._layout(last).pack(*self.numbers.values())
-        self.size = self._head.size + len(self._tail)
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel, self.names = kernel, tuple(kernel.arguments)
+        self.values_of = _values_of(self.names)
+        self._layout = struct.Struct("@" + "".join(each.code for each in kernel.arguments.values()))
+        self.size = self._layout.size
         self.size_of = ctypes.pointer(ctypes.c_size_t(self.size))  # as the driver wants to be told
 
     def packed(self, values: Sequence[int]) -> bytes:
-        """All arguments as a launch takes them: in order, each aligned to its size.
-
-        Args:
-            values: addresses and numbers for `names`.
-        """
-        return self._head.pack(*values) + self._tail
-
-    def _layout(self, names: Sequence[str]) -> struct.Struct:
-        return struct.Struct("@" + "".join(self.kernel.arguments[name].code for name in names))
+        """All arguments as a launch takes them: in order, each aligned to its size."""
+        return self._layout.pack(*values)
 
 
 def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:

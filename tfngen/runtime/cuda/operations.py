@@ -8,7 +8,20 @@ from typing import Any
 
 from tfngen.gpu import FOLDED, MOST_THREADS, WARP
 from tfngen.runtime.cuda.kernel import Argument
-from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, offset, read, scalar, write
+from tfngen.runtime.cuda.seam import (
+    SIMULATED,
+    across,
+    cuda,
+    device,
+    offset,
+    read,
+    read_early,
+    read_once,
+    scalar,
+    write,
+    write_once,
+    zero_like,
+)
 
 
 @device
@@ -49,7 +62,23 @@ def vocabulary(number: type) -> SimpleNamespace:
     @device
     def load(array, at, live):
         """An element, or zero for who has none."""
-        return read(array, at) if live else number(0)
+        return read(array, at) if live else zero_like(array)
+
+    @device
+    def gather(array, at, live):
+        """The same, now, ahead of its use."""
+        return read_early(array, at) if live else zero_like(array)
+
+    @device
+    def stream(array, at, live):
+        """The same, of what no other lane reads, now or later."""
+        return read_once(array, at) if live else zero_like(array)
+
+    @device
+    def stream_out(array, at, value, live):
+        """Store what nobody reads for long."""
+        if live:
+            write_once(array, at, value)
 
     @device
     def store(array, at, value, live):
@@ -63,8 +92,16 @@ def vocabulary(number: type) -> SimpleNamespace:
             write(array, at, read(array, at) + value if adding else value)
 
     @device
-    def write_totals(results, partials, step, warps, m, count):
-        """results[m] = Σ partials[step · warp + m] over the block's warps, four at most."""
+    def over_teams(value, others, step, teams):
+        """`value`, and those of the other teams, one after another."""
+        total = value
+        for team in range(teams - 1):
+            total += read(others, team * step)
+        return total
+
+    @device
+    def write_totals(results, partials, step, warps, m, count, adding):
+        """results[m] = Σ partials[step · warp + m] over the block's warps, four at most, or so much more."""
         if m < count:
             total = partials[m]
             if warps > 1:
@@ -73,7 +110,7 @@ def vocabulary(number: type) -> SimpleNamespace:
                 total += partials[2 * step + m]
             if warps > 3:
                 total += partials[3 * step + m]
-            write(results, m, total)
+            write(results, m, read(results, m) + total if adding else total)
 
     @device
     def reciprocal_norm(x, y, z):
@@ -82,14 +119,19 @@ def vocabulary(number: type) -> SimpleNamespace:
         return number(0) if squared == number(0) else number(1) / number(math.sqrt(squared))
 
     return SimpleNamespace(
+        Channels=Argument(number, is_array=True, per_channel=True),
         Floats=Argument(number, is_array=True),
         constant=number,
         number=scalar(number),
+        over_teams=over_teams,
         fold_all=fold_all,
+        gather=gather,
         load=load,
         put=put,
         reciprocal_norm=reciprocal_norm,
         store=store,
+        stream=stream,
+        stream_out=stream_out,
         write_totals=write_totals,
         zero=zero,
     )
@@ -109,6 +151,10 @@ def folding(exchange: Any) -> Any:
     @device
     def fold_all(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p):
         """Sixteen values summed over a warp: each lane returns the one that `fold_place` says."""
+        a, b, c, d = across(a), across(b), across(c), across(d)
+        e, f, g, h = across(e), across(f), across(g), across(h)
+        i, j, k, l = across(i), across(j), across(k), across(l)
+        m, n, o, p = across(m), across(n), across(o), across(p)
         a, c, e, g = fold(a, b, 16), fold(c, d, 16), fold(e, f, 16), fold(g, h, 16)
         i, k, m, o = fold(i, j, 16), fold(k, l, 16), fold(m, n, 16), fold(o, p, 16)
         a, e, i, m = fold(a, c, 8), fold(e, g, 8), fold(i, k, 8), fold(m, o, 8)
@@ -130,7 +176,7 @@ def _simulated_fold(number: type) -> Any:
 
     def fold_all(*values):
         lane, everyone = cuda.threadIdx.x, cuda.shared.array((MOST_THREADS, FOLDED), kind)
-        everyone[lane] = values
+        everyone[lane] = [across(value) for value in values]
         cuda.syncthreads()
         place, first = fold_place(lane % WARP), lane // WARP * WARP
         total = everyone[first : first + WARP, place % FOLDED].sum()

@@ -33,25 +33,25 @@ class Pieces(NamedTuple):
     shares: Tensor
 
 
-def pieces_of(row_pointers: Tensor, num_edges: int) -> Pieces:
-    """Cut rows into pieces.
+def pieces_of(row_pointers: Tensor, num_edges: int, teams: int = 1) -> Pieces:
+    """Cut rows into pieces, each of which so many teams go through together.
 
     Sizes are bounds that follow from those of the graph; nothing waits for the GPU. Pieces are kept with
     `row_pointers`, which never change, unless a CUDA graph is being captured.
     """
-    kept: Pieces | None = getattr(row_pointers, "_tfngen_pieces", None)
-    if kept is not None:
-        return kept
-    pieces = _cut(row_pointers, num_edges, piece_length(row_pointers.shape[0] - 1, num_edges))
+    kept: dict[int, Pieces] = getattr(row_pointers, "_tfngen_pieces", {})
+    if teams in kept:
+        return kept[teams]
+    pieces = _cut(row_pointers, num_edges, piece_length(row_pointers.shape[0] - 1, num_edges, teams))
     if not (row_pointers.is_cuda and torch.cuda.is_current_stream_capturing()):
-        row_pointers._tfngen_pieces = pieces  # type: ignore[attr-defined]
+        row_pointers._tfngen_pieces = kept | {teams: pieces}  # type: ignore[attr-defined]
     return pieces
 
 
-def piece_length(rows: int, edges: int) -> int:
+def piece_length(rows: int, edges: int, teams: int = 1) -> int:
     """The edges of a piece: long ones cost least, but there must be enough of them."""
     length = LONGEST
-    while length > SHORTEST and rows + edges // length < BLOCKS:
+    while length > SHORTEST * teams and rows + edges // length < BLOCKS // teams:
         length //= 2
     return length
 

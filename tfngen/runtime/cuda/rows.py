@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import math
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from tfngen.gpu import WARP
 from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
 from tfngen.runtime.cuda.operations import load_piece, row_of, within
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.precision import computed_in, suited
 from tfngen.runtime.cuda.run import place, run
-from tfngen.runtime.cuda.seam import cuda, device, read, write
+from tfngen.runtime.cuda.seam import cuda, device, read, write, zero_like
 
-THREADS = 128
+MOST_THREADS = 256
+TEAMS = 4
+"""Pieces are as long as for so many teams: their rows are short beside a convolution's, and begun sooner."""
 
 
 def _kernels(number: type) -> SimpleNamespace:
-    Floats = Argument(number, is_array=True)
+    Channels = Argument(number, is_array=True, per_channel=True)
 
     @device
     def entry(values, order, at, rows, columns, column):
@@ -31,33 +35,37 @@ def _kernels(number: type) -> SimpleNamespace:
         order: Indices,
         rows: Size,
         columns: Size,
-        values: Floats,
-        results: Floats,
-        spares: Floats,
+        values: Channels,
+        results: Channels,
+        spares: Channels,
     ):
         column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
         node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
         if node < 0 or column >= columns:
             return
-        total, at = number(0), first
-        while at + 4 <= last:  # four rows on their way at once, added one after another
+        total, at = zero_like(values), first
+        while at + 8 <= last:  # eight rows on their way at once, added one after another
             a = entry(values, order, at, rows, columns, column)
             b = entry(values, order, at + 1, rows, columns, column)
             c = entry(values, order, at + 2, rows, columns, column)
             d = entry(values, order, at + 3, rows, columns, column)
-            total = (((total + a) + b) + c) + d
-            at += 4
+            e = entry(values, order, at + 4, rows, columns, column)
+            f = entry(values, order, at + 5, rows, columns, column)
+            g = entry(values, order, at + 6, rows, columns, column)
+            h = entry(values, order, at + 7, rows, columns, column)
+            total = (((((((total + a) + b) + c) + d) + e) + f) + g) + h
+            at += 8
         while at < last:
             total += entry(values, order, at, rows, columns, column)
             at += 1
         write(row_of(results, spares, row, columns), column, total)
 
-    def sum_spares(shares: Indices, columns: Size, spares: Floats, results: Floats):
+    def sum_spares(shares: Indices, columns: Size, spares: Channels, results: Channels):
         column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
         first, count = shares[2 * cuda.blockIdx.x], shares[2 * cuda.blockIdx.x + 1]
         if count == 0 or column >= columns:
             return
-        total = number(0)
+        total = zero_like(spares)
         for row in range(first, first + count):
             total += read(spares, row * columns + column)
         write(results, cuda.blockIdx.x * columns + column, total)
@@ -65,7 +73,7 @@ def _kernels(number: type) -> SimpleNamespace:
     for function in (sum_pieces, sum_spares):
         function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
         function.__annotations__ = {
-            name: {"Indices": Indices, "Size": Size, "Floats": Floats}[each]
+            name: {"Indices": Indices, "Size": Size, "Channels": Channels}[each]
             for name, each in function.__annotations__.items()
         }
     return SimpleNamespace(sum_pieces=Kernel(sum_pieces), sum_spares=Kernel(sum_spares))
@@ -80,19 +88,17 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
         raise ValueError(
             f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
         )
-    pieces, columns = pieces_of(row_pointers, order.shape[0]), math.prod(result.shape[1:])
+    pieces, columns = pieces_of(row_pointers, order.shape[0], TEAMS), math.prod(result.shape[1:])
     spares = result.new_empty(pieces.spares, columns)
     arguments = {
         "pieces": place(pieces.table),
         "order": place(order),
         "rows": values.shape[0],
-        "columns": columns,
         "values": place(values),
         "results": place(result),
         "spares": place(spares),
     }
-    grid = (pieces.table.shape[0], -(-columns // THREADS))
-    run(_suited("sum_pieces", values.dtype), grid, THREADS, arguments, result.device)
+    _run("sum_pieces", pieces.table.shape[0], columns, arguments, values, result)
     sum_spares(spares, pieces.shares, result)
 
 
@@ -101,15 +107,18 @@ def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
     if spares.shape[0] == 0:
         return
     columns = math.prod(result.shape[1:])
-    grid = (result.shape[0], -(-columns // THREADS))
-    arguments = {
-        "shares": place(shares),
-        "columns": columns,
-        "spares": place(spares),
-        "results": place(result),
-    }
-    run(_suited("sum_spares", result.dtype), grid, THREADS, arguments, result.device)
+    arguments = {"shares": place(shares), "spares": place(spares), "results": place(result)}
+    _run("sum_spares", result.shape[0], columns, arguments, spares, result)
 
 
-def _suited(name: str, dtype: torch.dtype) -> Kernel:
-    return suited(getattr(KERNELS[computed_in(dtype)], name), dtype)
+def _run(
+    name: str, blocks: int, columns: int, arguments: dict[str, Any], values: Tensor, result: Tensor
+) -> None:
+    """Run a kernel on all columns, two of them in a lane where they come in pairs in memory."""
+    kernel = suited(getattr(KERNELS[computed_in(result.dtype)], name), result.dtype)
+    size = 2 * result.element_size()
+    if result.dtype != torch.float64 and not (columns % 2 or (values.data_ptr() | result.data_ptr()) % size):
+        kernel, columns = kernel.fitted({}, pairs=True), columns // 2
+    across = -(-columns // MOST_THREADS)
+    threads = -(-columns // (across * WARP)) * WARP
+    run(kernel, (blocks, across), threads, {**arguments, "columns": columns}, result.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,10 +41,19 @@ def run(
     if SIMULATED:
         from tfngen.runtime.cuda.seam import simulate
 
-        everything = [*arguments, *call.numbers.values()]
+        everything = [*_in_pairs(call, arguments), *call.kernel.constants.values()]
         simulate(call.kernel.function, grid, threads, shared_bytes, everything)
     else:
         launch(call, grid, threads, shared_bytes, arguments, device)
+
+
+def _in_pairs(call: Call, arguments: Sequence[Any]) -> Iterator[Any]:
+    """Arguments for the simulator; arrays whose channels a lane takes two at a time have two columns."""
+    for name, value in zip(call.names, arguments, strict=True):
+        if call.kernel.pairs and call.kernel.arguments[name].per_channel:
+            yield value[: len(value) // 2 * 2].reshape(-1, 2)
+        else:
+            yield value
 
 
 def _memory(tensor: Tensor) -> np.ndarray:

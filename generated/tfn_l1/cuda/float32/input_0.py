@@ -7,8 +7,9 @@
     (0, 0, 0)
     (1, 0, 1)
 
-A block has a lane for each channel and goes through the edges of one piece: some consecutive edges of one
-target node (`tfngen.runtime.cuda.pieces`). A lane holds all of a node's output components, 4, in registers.
+A block has a lane for each channel, or for each pair of channels, and goes through the edges of one piece: some
+consecutive edges of one target node (`tfngen.runtime.cuda.pieces`). Teams of lanes take every so many edges of it. A
+lane holds all of a node's output components, 4, in registers.
 Paths that a convolution does not have are given a `weight_at` of −1.
 """
 
@@ -18,6 +19,7 @@ from tfngen.runtime.cuda.float32 import (
     ALIGNED,
     MOST_EDGES,
     WARP,
+    Channels,
     Floats,
     Indices,
     Int,
@@ -25,19 +27,24 @@ from tfngen.runtime.cuda.float32 import (
     cuda,
     fold_all,
     fold_place,
+    gather,
     index,
     kernel,
     load,
     load_piece,
     number,
     offset,
+    over_teams,
     pointer,
     put,
     row_of,
+    shared_like,
     store,
+    stream,
+    stream_out,
     within,
     write_totals,
-    zero,
+    zero_like,
 )
 
 from . import (
@@ -47,16 +54,16 @@ from . import (
 
 PATHS = ((0, 0, 0), (1, 0, 1))
 SHARED = {
-    "output": (4, 0),
-    "d_input": (4, 0),
-    "d_filter": (0, 4),
-    "d_weight": (4, 0),
-    "d_input_weight": (4, 0),
-    "backward": (4, 4),
-    "d_grad": (12, 0),
-    "double_backward": (12, 4),
+    "output": (4, 0, 3),
+    "d_input": (4, 0, 0),
+    "d_filter": (0, 4, 0),
+    "d_weight": (4, 0, 0),
+    "d_input_weight": (4, 0, 0),
+    "backward": (4, 4, 0),
+    "d_grad": (12, 0, 3),
+    "double_backward": (12, 4, 0),
 }
-"""By kernel, how many numbers of shared memory it takes for an edge of a tile, and for an edge and warp."""
+"""By kernel, the numbers of shared memory for an edge of a tile, for an edge and warp, and for a team's lane."""
 
 
 @kernel
@@ -65,10 +72,10 @@ def output(
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
-    outputs: Floats, output_row: Size, spares: Floats,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    outputs: Channels, output_row: Size, spares: Channels,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
@@ -78,21 +85,22 @@ def output(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
     has_0_0_0 = weight_at_0_0_0 >= 0
     has_1_0_1 = weight_at_1_0_1 >= 0
-    output_0_0_0 = (zero(),)
-    output_1_0_1 = (zero(), zero(), zero())
+    output_0_0_0 = (zero_like(inputs),)
+    output_1_0_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
     begin = first
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -108,15 +116,27 @@ def output(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             coupling = offset(couplings, at * 4)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
             if has_0_0_0:
                 output_0_0_0 = convolution_0_0_0.output(coupling, input, weight_0_0_0, output_0_0_0)
             if has_1_0_1:
@@ -125,14 +145,37 @@ def output(
                 )
         begin += tile
     home = row_of(outputs, spares, row, output_row)
+    room = offset(shared_like(outputs, couplings), lane)
     if has_0_0_0:
-        here = offset(home, grad_at_0_0_0 + channel)
-        store(here, 0, output_0_0_0[0], active)
+        if teams > 1:
+            cuda.syncthreads()
+            if team > 0:
+                mine = offset(room, (team - 1) * lanes)
+                store(mine, 0, output_0_0_0[0], True)
+            cuda.syncthreads()
+        if team == 0:
+            here = offset(home, grad_at_0_0_0 + channel)
+            store(here, 0, over_teams(output_0_0_0[0], room, lanes, teams), active)
     if has_1_0_1:
-        here = offset(home, grad_at_1_0_1 + channel)
-        store(here, 0, output_1_0_1[0], active)
-        store(here, grad_step_1_0_1, output_1_0_1[1], active)
-        store(here, 2 * grad_step_1_0_1, output_1_0_1[2], active)
+        if teams > 1:
+            cuda.syncthreads()
+            if team > 0:
+                mine = offset(room, (team - 1) * 3 * lanes)
+                store(mine, 0, output_1_0_1[0], True)
+                store(mine, lanes, output_1_0_1[1], True)
+                store(mine, 2 * lanes, output_1_0_1[2], True)
+            cuda.syncthreads()
+        if team == 0:
+            here = offset(home, grad_at_1_0_1 + channel)
+            store(here, 0, over_teams(output_1_0_1[0], room, 3 * lanes, teams), active)
+            store(
+                here, grad_step_1_0_1,
+                over_teams(output_1_0_1[1], offset(room, lanes), 3 * lanes, teams), active,
+            )
+            store(
+                here, 2 * grad_step_1_0_1,
+                over_teams(output_1_0_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+            )
 
 
 @kernel
@@ -140,10 +183,10 @@ def d_input(
     pieces: Indices, order: Indices, num_edges: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    weights: Floats, weight_row: Size,
-    grads: Floats, grad_row: Size,
-    d_inputs: Floats, d_input_row: Size, adding: Int,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
+    d_inputs: Channels, d_input_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
@@ -152,9 +195,10 @@ def d_input(
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -174,7 +218,7 @@ def d_input(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -189,13 +233,20 @@ def d_input(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
-            d_input = (zero(),)
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            d_input = (zero_like(weights),)
             if has_0_0_0:
                 d_input = convolution_0_0_0.d_input(coupling, weight_0_0_0, grad_0_0_0, d_input)
             if has_1_0_1:
@@ -210,12 +261,13 @@ def d_filter(
     pieces: Indices, order: Indices, num_edges: Size,
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
-    grads: Floats, grad_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
+    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
 ):
@@ -224,9 +276,10 @@ def d_filter(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -248,7 +301,7 @@ def d_filter(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -257,26 +310,40 @@ def d_filter(
                 weights_at = weight_index[edge] if weights_shared else edge
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = couplings
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
-            d_filter_0 = (zero(),)
-            d_filter_1 = (zero(), zero(), zero())
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            d_filter_0 = (zero_like(inputs),)
+            d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_0_0:
                 d_filter_0 = convolution_0_0_0.d_filter(coupling, input, weight_0_0_0, grad_0_0_0, d_filter_0)
             if has_1_0_1:
                 d_filter_1 = convolution_1_0_1.d_filter(coupling, input, weight_1_0_1, grad_1_0_1, d_filter_1)
             here = offset(couplings, tile * 0 + (at * warps + lane // WARP) * 4)
             total = fold_all(
-                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero(), zero(), zero(), zero(),
-                zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(),
+                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs),
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
@@ -285,9 +352,12 @@ def d_filter(
             totals = offset(couplings, tile * 0 + at * warps * 4)
             here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
             if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1)
+                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
             if filter_at_1 >= 0:
-                write_totals(offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3)
+                write_totals(
+                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
+                    filter_adding_1,
+                )
             at += warps
         begin += tile
 
@@ -297,10 +367,10 @@ def d_weight(
     pieces: Indices, order: Indices, num_edges: Size,
     sources: Indices, num_nodes: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    grads: Floats, grad_row: Size,
-    d_weights: Floats, d_weight_row: Size,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    inputs: Channels, input_row: Size,
+    grads: Channels, grad_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
@@ -309,9 +379,10 @@ def d_weight(
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -331,7 +402,7 @@ def d_weight(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -345,20 +416,27 @@ def d_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             if has_0_0_0:
                 d_weight = convolution_0_0_0.d_weight(coupling, input, grad_0_0_0)
-                store(d_weights_here, weight_at_0_0_0, d_weight, active)
+                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_weight = convolution_1_0_1.d_weight(offset(coupling, 1), input, grad_1_0_1)
-                store(d_weights_here, weight_at_1_0_1, d_weight, active)
+                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
         begin += tile
 
 
@@ -368,12 +446,12 @@ def d_input_weight(
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
-    grads: Floats, grad_row: Size,
-    d_inputs: Floats, d_input_row: Size, adding: Int,
-    d_weights: Floats, d_weight_row: Size,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
+    d_inputs: Channels, d_input_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
@@ -383,9 +461,10 @@ def d_input_weight(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -405,7 +484,7 @@ def d_input_weight(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -421,28 +500,40 @@ def d_input_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
-            d_input = (zero(),)
+            d_input = (zero_like(inputs),)
             if has_0_0_0:
                 d_input, d_weight = convolution_0_0_0.d_input_weight(
                     coupling, input, weight_0_0_0, grad_0_0_0, d_input,
                 )
-                store(d_weights_here, weight_at_0_0_0, d_weight, active)
+                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_input, d_weight = convolution_1_0_1.d_input_weight(
                     offset(coupling, 1), input, weight_1_0_1, grad_1_0_1, d_input,
                 )
-                store(d_weights_here, weight_at_1_0_1, d_weight, active)
+                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
@@ -454,14 +545,15 @@ def backward(
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
-    grads: Floats, grad_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
-    d_inputs: Floats, d_input_row: Size, adding: Int,
-    d_weights: Floats, d_weight_row: Size,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    d_inputs: Channels, d_input_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
+    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
 ):
@@ -470,9 +562,10 @@ def backward(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -494,7 +587,7 @@ def backward(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -510,36 +603,50 @@ def backward(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
-            d_input = (zero(),)
-            d_filter_0 = (zero(),)
-            d_filter_1 = (zero(), zero(), zero())
+            d_input = (zero_like(inputs),)
+            d_filter_0 = (zero_like(inputs),)
+            d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_0_0:
                 d_filter_0, d_input, d_weight = convolution_0_0_0.backward(
                     coupling, input, weight_0_0_0, grad_0_0_0, d_filter_0, d_input,
                 )
-                store(d_weights_here, weight_at_0_0_0, d_weight, active)
+                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_filter_1, d_input, d_weight = convolution_1_0_1.backward(
                     offset(coupling, 1), input, weight_1_0_1, grad_1_0_1, d_filter_1, d_input,
                 )
-                store(d_weights_here, weight_at_1_0_1, d_weight, active)
+                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             here = offset(couplings, tile * 4 + (at * warps + lane // WARP) * 4)
             total = fold_all(
-                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero(), zero(), zero(), zero(),
-                zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(),
+                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs),
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
@@ -548,9 +655,12 @@ def backward(
             totals = offset(couplings, tile * 4 + at * warps * 4)
             here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
             if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1)
+                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
             if filter_at_1 >= 0:
-                write_totals(offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3)
+                write_totals(
+                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
+                    filter_adding_1,
+                )
             at += warps
         begin += tile
 
@@ -561,13 +671,13 @@ def d_grad(
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
     filter_tangents: Floats, filter_tangent_row: Size,
-    input_tangents: Floats,
-    weight_tangents: Floats,
-    d_grads: Floats, d_grad_row: Size, spares: Floats,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    input_tangents: Channels,
+    weight_tangents: Channels,
+    d_grads: Channels, d_grad_row: Size, spares: Channels,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
@@ -577,21 +687,22 @@ def d_grad(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
     has_0_0_0 = weight_at_0_0_0 >= 0
     has_1_0_1 = weight_at_1_0_1 >= 0
-    d_grad_0_0_0 = (zero(),)
-    d_grad_1_0_1 = (zero(), zero(), zero())
+    d_grad_0_0_0 = (zero_like(inputs),)
+    d_grad_1_0_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
     begin = first
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -611,22 +722,44 @@ def d_grad(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
+        next_input_tangent = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        here = offset(weight_tangents, weight_rows[first_at] + channel)
+        next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             coupling = offset(couplings, at * 12)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            input_tangent = next_input_tangent
+            weight_tangent_0_0_0 = next_weight_tangent_0_0_0
+            weight_tangent_1_0_1 = next_weight_tangent_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(input_tangents, neighbors[at] + input_at + channel)
-            input_tangent = (
-                load(here, 0, active),
+            here = offset(input_tangents, neighbors[following] + input_at + channel)
+            next_input_tangent = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
-            here = offset(weight_tangents, weight_rows[at] + channel)
-            weight_tangent_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_tangent_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weight_tangents, weight_rows[following] + channel)
+            next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
             if has_0_0_0:
                 d_grad_0_0_0 = convolution_0_0_0.d_grad(
                     coupling, input, weight_0_0_0, input_tangent, weight_tangent_0_0_0, d_grad_0_0_0,
@@ -638,14 +771,37 @@ def d_grad(
                 )
         begin += tile
     home = row_of(d_grads, spares, row, d_grad_row)
+    room = offset(shared_like(d_grads, couplings), lane)
     if has_0_0_0:
-        here = offset(home, grad_at_0_0_0 + channel)
-        store(here, 0, d_grad_0_0_0[0], active)
+        if teams > 1:
+            cuda.syncthreads()
+            if team > 0:
+                mine = offset(room, (team - 1) * lanes)
+                store(mine, 0, d_grad_0_0_0[0], True)
+            cuda.syncthreads()
+        if team == 0:
+            here = offset(home, grad_at_0_0_0 + channel)
+            store(here, 0, over_teams(d_grad_0_0_0[0], room, lanes, teams), active)
     if has_1_0_1:
-        here = offset(home, grad_at_1_0_1 + channel)
-        store(here, 0, d_grad_1_0_1[0], active)
-        store(here, grad_step_1_0_1, d_grad_1_0_1[1], active)
-        store(here, 2 * grad_step_1_0_1, d_grad_1_0_1[2], active)
+        if teams > 1:
+            cuda.syncthreads()
+            if team > 0:
+                mine = offset(room, (team - 1) * 3 * lanes)
+                store(mine, 0, d_grad_1_0_1[0], True)
+                store(mine, lanes, d_grad_1_0_1[1], True)
+                store(mine, 2 * lanes, d_grad_1_0_1[2], True)
+            cuda.syncthreads()
+        if team == 0:
+            here = offset(home, grad_at_1_0_1 + channel)
+            store(here, 0, over_teams(d_grad_1_0_1[0], room, 3 * lanes, teams), active)
+            store(
+                here, grad_step_1_0_1,
+                over_teams(d_grad_1_0_1[1], offset(room, lanes), 3 * lanes, teams), active,
+            )
+            store(
+                here, 2 * grad_step_1_0_1,
+                over_teams(d_grad_1_0_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+            )
 
 
 @kernel
@@ -654,17 +810,18 @@ def double_backward(
     sources: Indices, num_nodes: Size,
     weight_index: Indices, weights_shared: Int, num_weights: Size,
     filters: Floats, filter_row: Size,
-    inputs: Floats, input_row: Size,
-    weights: Floats, weight_row: Size,
-    grads: Floats, grad_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
     filter_tangents: Floats, filter_tangent_row: Size,
-    input_tangents: Floats,
-    weight_tangents: Floats,
+    input_tangents: Channels,
+    weight_tangents: Channels,
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
-    d_inputs: Floats, d_input_row: Size, adding: Int,
-    d_weights: Floats, d_weight_row: Size,
-    tile: Int, tile_bits: Int, channels: Int, input_at: Int,
+    d_inputs: Channels, d_input_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
+    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
 ):
@@ -673,9 +830,10 @@ def double_backward(
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    lane, lanes = cuda.threadIdx.x, cuda.blockDim.x
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
-    active = channel < channels
+    active = full > 0 or channel < channels
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -697,7 +855,7 @@ def double_backward(
     while begin < last:
         count = min(tile, last - begin)
         cuda.syncthreads()
-        slot, part = lane & (tile - 1), lane >> tile_bits
+        slot, part = thread & (tile - 1), thread >> tile_bits
         if slot < count:
             edge = within(order[begin + slot], num_edges)
             if part == 0:
@@ -717,45 +875,69 @@ def double_backward(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        for at in range(count):
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+        )
+        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
+        next_input_tangent = (
+            gather(here, 0, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        here = offset(weight_tangents, weight_rows[first_at] + channel)
+        next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+        next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+        for at in range(team, count, teams):
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            here = offset(inputs, neighbors[at] + input_at + channel)
-            input = (
-                load(here, 0, active),
+            input = next_input
+            weight_0_0_0 = next_weight_0_0_0
+            weight_1_0_1 = next_weight_1_0_1
+            input_tangent = next_input_tangent
+            weight_tangent_0_0_0 = next_weight_tangent_0_0_0
+            weight_tangent_1_0_1 = next_weight_tangent_1_0_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
             )
-            here = offset(input_tangents, neighbors[at] + input_at + channel)
-            input_tangent = (
-                load(here, 0, active),
+            here = offset(input_tangents, neighbors[following] + input_at + channel)
+            next_input_tangent = (
+                gather(here, 0, active),
             )
-            here = offset(weights, weight_rows[at] + channel)
-            weight_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
-            here = offset(weight_tangents, weight_rows[at] + channel)
-            weight_tangent_0_0_0 = load(here, weight_at_0_0_0, active and has_0_0_0)
-            weight_tangent_1_0_1 = load(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            here = offset(weight_tangents, weight_rows[following] + channel)
+            next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
+            next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
-            d_input = (zero(),)
-            d_filter_0 = (zero(),)
-            d_filter_1 = (zero(), zero(), zero())
+            d_input = (zero_like(inputs),)
+            d_filter_0 = (zero_like(inputs),)
+            d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_0_0:
                 d_filter_0, d_input, d_weight = convolution_0_0_0.double_backward(
                     coupling, input, weight_0_0_0, grad_0_0_0, input_tangent, weight_tangent_0_0_0,
                     d_filter_0, d_input,
                 )
-                store(d_weights_here, weight_at_0_0_0, d_weight, active)
+                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_filter_1, d_input, d_weight = convolution_1_0_1.double_backward(
                     offset(coupling, 2), input, weight_1_0_1, grad_1_0_1, input_tangent, weight_tangent_1_0_1,
                     d_filter_1, d_input,
                 )
-                store(d_weights_here, weight_at_1_0_1, d_weight, active)
+                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             here = offset(couplings, tile * 12 + (at * warps + lane // WARP) * 4)
             total = fold_all(
-                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero(), zero(), zero(), zero(),
-                zero(), zero(), zero(), zero(), zero(), zero(), zero(), zero(),
+                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs),
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
@@ -764,8 +946,11 @@ def double_backward(
             totals = offset(couplings, tile * 12 + at * warps * 4)
             here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
             if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1)
+                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
             if filter_at_1 >= 0:
-                write_totals(offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3)
+                write_totals(
+                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
+                    filter_adding_1,
+                )
             at += warps
         begin += tile
