@@ -20,7 +20,7 @@ from tfngen.roles import SLOTS, Role
 from tfngen.runtime import convolution_operators, operators
 from tfngen.runtime.convolution_operators import _run_convolution as run_form
 from tfngen.runtime.cpu import launch as cpu
-from tfngen.runtime.cuda import convolve, seam
+from tfngen.runtime.cuda import block, seam
 from tfngen.runtime.cuda import launch as cuda
 from tfngen.runtime.cuda.convolve import fitted_kernels
 from tfngen.runtime.cuda.operations import fold_place, folding
@@ -49,7 +49,7 @@ TEAMS = 2
 
 @pytest.fixture(scope="session")
 def tfn_l1():
-    convolve.MOST_TEAMS = TEAMS
+    block.MOST_TEAMS = TEAMS
     return tfngen.load(1, targets=("cpu", "cuda"))
 
 
@@ -165,7 +165,7 @@ def test_nodes_of_several_pieces(tfn_l1):
     plan = tfn_l1.Convolution("2x0e", "0e+1e", "0e+1e")._numbers
     index = torch.tensor([[0, 1, 2, 3] * 20, [1] * 70 + [3] * 10])
     edges = Graph(index, 5).edges
-    assert pieces_of(edges.by_target.row_pointers, 80, TEAMS).spares
+    assert pieces_of(edges.by_target.row_pointers, 80, long=True).spares
     check_forms(tfn_l1, plan, edges)
 
 

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfngen.runtime.cuda.block import SHARED_BYTES, block_for
-from tfngen.runtime.cuda.pieces import BLOCKS, LONGEST, SHORTEST, _cut, piece_length
+from tfngen.runtime.cuda.block import SHARED_BY, SHARED_BYTES, block_for
+from tfngen.runtime.cuda.pieces import BLOCKS, FEW_BLOCKS, LONGEST, SHORTEST, _cut, piece_length
 
 
 @settings(deadline=None, max_examples=200)
@@ -55,6 +55,7 @@ def test_there_are_pieces_enough_for_a_gpu_and_no_more():
     assert piece_length(5000, 10**6) == LONGEST
     assert piece_length(1000, 30_000) == SHORTEST
     assert piece_length(1, 0) == SHORTEST
+    assert piece_length(1000, 158_000, FEW_BLOCKS) == LONGEST
     length = piece_length(1000, 10**6)
     assert SHORTEST < length < LONGEST
     assert 1000 + 10**6 // length >= BLOCKS > 1000 + 10**6 // (2 * length)
@@ -62,8 +63,19 @@ def test_there_are_pieces_enough_for_a_gpu_and_no_more():
 
 def test_a_blocks_couplings_fit_its_shared_memory():
     for channels, threads, edges in ((1, 32, 8), (33, 64, 16), (96, 96, 16), (128, 128, 32), (500, 128, 32)):
-        block = block_for(channels, (12, 4), 4)
+        block = block_for(channels, False, (12, 4, 0), 4)
         assert (block.threads, 1 << block.tile_bits) == (threads, edges)
-        assert block.shared_bytes == (12 + 4 * block.warps) * 4 * edges
-    large = block_for(128, (700, 49), 8)
+        assert block.shared_bytes == (12 + 4 * threads // 32) * 4 * edges
+    large = block_for(128, False, (700, 49, 0), 8)
     assert large.shared_bytes <= SHARED_BYTES < 2 * large.shared_bytes
+
+
+def test_teams_hand_over_what_fits_shared_memory():
+    for lanes, itemsize, pairs in ((32, 4, False), (64, 4, True), (128, 8, False)):
+        block = block_for(lanes, True, (12, 0, 7), itemsize, pairs)
+        assert (block.lanes, block.threads) == (lanes, block.teams * lanes)
+        handed = (block.teams - 1) * 7 * lanes * itemsize * (1 + pairs)
+        assert handed <= block.shared_bytes <= SHARED_BYTES
+        assert block.threads <= SHARED_BY
+    assert [block_for(lanes, True, (12, 0, 7), 4).teams for lanes in (32, 64, 96, 128)] == [4, 4, 2, 2]
+    assert block_for(64, True, (12, 0, 41), 8).teams == 2

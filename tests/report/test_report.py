@@ -36,13 +36,13 @@ def test_every_kernel_over_a_graph_and_of_points_is_there(found):
         *((f"input_{l}", form.name) for form in FORMS for l in (0, 1)),
         *(("harmonics", name) for name in ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")),
     ]
-    assert all(sum(each.spilled.values()) == 0 for each in found)
+    assert all(sum(each.stack.values()) == 0 for each in found)
     assert all(16 <= registers <= 255 for each in found for registers in each.registers.values())
 
 
 def test_operations_and_bytes_are_those_counted_by_hand(found):
     """16x0e by 0e and 1o: two paths; w·y·x and its sum, of 1 and 3 components."""
-    output = next(each for each in found if (each.module, each.name) == ("input_0", "output"))
+    output = next(each for each in found if (each.channels, each.name) == (16, "output"))
     assert (output.paths, output.channels) == (2, 16)
     assert output.flops == 16 * ((2 + 1) + (1 + 2 * 3))
     filters, inputs, weights, sums = 1 + 3, 16 / 10, 2 * 16, 16 * (1 + 3) / 10

@@ -16,7 +16,7 @@ from tfngen.bench.allocator import Child
 from tfngen.bench.ceiling import Work
 from tfngen.bench.peers import TFNGEN, Contender
 from tfngen.bench.timing import Progress, Timing
-from tfngen.bench.worker import MACHINE
+from tfngen.bench.worker import MACHINE, Here
 
 FEWEST = 3
 """Counted calls of a contender however slow it is."""
@@ -112,18 +112,19 @@ def measure(
     """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        children: dict[str, Child] = {}
+        children: dict[str, Child | Here] = {}
+        start = Child if device == "cpu" else Here
         absent: dict[str, str] = {}
         for done, contender in enumerate(contenders):
             progress("start", done, len(contenders))
             if reason := peers.not_installed(contender):
                 absent[contender.name] = reason
                 continue
-            child = Child(job(contender), allocator, effort.patience, folder)
+            child = start(job(contender), allocator, effort.patience, folder)
             children[contender.name] = stack.enter_context(closing(child))
         progress("start", len(contenders), len(contenders))
         probing = {"kind": MACHINE, "device": device}
-        machine = stack.enter_context(closing(Child(probing, allocator, effort.patience, folder)))
+        machine = stack.enter_context(closing(start(probing, allocator, effort.patience, folder)))
         probes: dict[str, list[float]] = {"sgemm": [], "read": []}
         for probe in probes:
             machine.turn(probe)
@@ -143,8 +144,8 @@ def measure(
 
 def _one_mode(
     mode: str,
-    children: Mapping[str, Child],
-    machine: Child,
+    children: Mapping[str, Child | Here],
+    machine: Child | Here,
     probes: dict[str, list[float]],
     effort: Effort,
     tolerance: float,

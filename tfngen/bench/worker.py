@@ -11,17 +11,19 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any, TextIO
+from uuid import uuid4
 
 import numpy as np
 
 from tfngen.bench.meter import Meter, Processor, meter, status
 
-TURN = 0.6
-"""Seconds that a turn of short calls takes."""
+TURN, TURN_ON_A_GPU = 0.6, 0.05
+"""Seconds that a turn of short calls takes; a GPU's events are not disturbed by other processes."""
 
 MACHINE = "machine"
 """The contender that is none: torch's matrix product and sum, for the ceilings."""
@@ -60,13 +62,60 @@ def prepare(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
         kernels = _harmonics_kernels(job["package"], job["lmax"])
         return module.harmonics(harmonics_problem.draw(job["lmax"], job["points"], kernels), False), {}
-    from tfngen.bench import problem
-    from tfngen.bench.workloads import Workload, kernels_of
+    from tfngen.bench.workloads import Workload
 
     workload = Workload(**{**job["workload"], "modes": tuple(job["workload"]["modes"])})
-    device = job["device"]
-    drawn = problem.draw(workload, kernels_of(workload, job["package"], device), device)
-    return module.convolution(drawn, job["compiled"]), {}
+    return module.convolution(_drawn(workload, job["package"], job["device"]), job["compiled"]), {}
+
+
+@lru_cache(maxsize=1)
+def _drawn(workload: Any, package: str | None, device: str) -> Any:
+    """The same operands for all contenders of a process."""
+    from tfngen.bench import problem
+    from tfngen.bench.workloads import kernels_of
+
+    return problem.draw(workload, kernels_of(workload, package, device), device)
+
+
+class Here:
+    """A contender in this process, with what `tfngen.bench.allocator.Child` has.
+
+    On a GPU, where a process takes longest to start and whatever is measured is not the process's own.
+
+    Attributes:
+        reason: why it cannot go on; empty while it can.
+        about: what it says of itself.
+    """
+
+    def __init__(self, job: dict[str, Any], setting: str, patience: float, folder: Path) -> None:
+        self._folder, self._measuring = folder, meter(job["device"])
+        self.reason, self.about = "", {}
+        try:
+            self._prepared, self.about = prepare(job)
+        except Exception as error:  # whatever a peer raises is why it cannot run
+            self.reason = _reason(error)
+
+    def warm(self, mode: str) -> dict[str, Any]:
+        """First calls of a mode: {"peak_bytes", "sample"}, or a "reason"."""
+        sample = self._folder / f"{uuid4().hex}-{mode}.npz"
+        reply = self._ask({"mode": mode, "limit": None, "sample": str(sample)})
+        return reply if "reason" in reply else {**reply, "sample": sample}
+
+    def turn(self, mode: str) -> dict[str, Any]:
+        """One call: {"seconds"}, or a "reason"."""
+        return self._ask({"mode": mode})
+
+    def close(self) -> None:
+        """Let go of its operands."""
+        self._prepared = None
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self.reason:
+            return {"reason": self.reason}
+        try:
+            return _serve(self._prepared, request, self._measuring)[1]
+        except Exception as error:  # whatever a peer raises is why it cannot run this
+            return {"reason": _reason(error)}
 
 
 def _harmonics_kernels(package: str | None, lmax: int) -> Any:
@@ -124,11 +173,12 @@ def turn(run: Callable[[], Any], measuring: Meter | None = None) -> float:
     training follow each other.
     """
     measuring = measuring or Processor()
+    enough = TURN if isinstance(measuring, Processor) else TURN_ON_A_GPU
     first = measuring.seconds(run)
-    if first > TURN:
+    if first > enough:
         return first
     seconds: list[float] = []
-    while sum(seconds) < TURN:
+    while sum(seconds) < enough:
         seconds.append(measuring.seconds(run))
     return median(seconds)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path as FilePath
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class KernelReport:
         flops: operations for an edge (or point), all paths and channels.
         bytes: what goes through memory for one.
         registers: of a thread, by compute capability.
-        spilled: bytes that had no register, by compute capability.
+        stack: bytes of a thread that had no register, by compute capability.
         warps: how many a multiprocessor of each machine holds.
         nanoseconds: the floor for an edge on each machine.
     """
@@ -56,7 +56,7 @@ class KernelReport:
     flops: int
     bytes: float
     registers: Mapping[Capability, int]
-    spilled: Mapping[Capability, int]
+    stack: Mapping[Capability, int]
     warps: Mapping[str, int]
     nanoseconds: Mapping[str, float]
 
@@ -109,33 +109,39 @@ def report(
 
 class _Counting:
     def __init__(self, plan: Plan, home: str, itemsize: int, channels: int | None, neighbors: int) -> None:
-        self.home, self.itemsize, self.neighbors = home, itemsize, neighbors
+        self.home, self.dtype = home, home.rpartition(".")[2]
+        self.itemsize, self.neighbors = itemsize, neighbors
         self.plan = plan
         self.plans: dict[Path, PathPlan] = {each.path: each for each in plan.paths}
         self.widths = {path: channels or width for path, width in plan.spec.widths.items()}
 
     def tasks(self) -> list[Callable[[], KernelReport]]:
         """What there is to be done, kernel by kernel."""
-        names = dict.fromkeys(import_module(f"{self.home}.{naming.GROUPS_MODULE}").GROUP.values())
-        modules = [(name, import_module(f"{self.home}.{name}")) for name in names]
         graph = [
-            lambda name=name, module=module, form=form: self._over_a_graph(name, module, form)
+            lambda form=form, name=name, paths=paths: self._over_a_graph(form, name, paths)
             for form in FORMS
-            for name, module in modules
+            for name, paths in self._passes()
         ]
         points = [lambda planned=planned: self._of_points(planned) for planned in self.plan.harmonics.kernels]
         return [*graph, *points]
 
-    def _over_a_graph(self, name: str, module: ModuleType, form: Form) -> KernelReport:
+    def _passes(self) -> Iterator[tuple[str, list[PackedPath]]]:
+        """What goes through the edges together where every degree has one input irrep."""
+        from tfngen.runtime.cuda.convolve import going_together
+
+        home = import_module(f"{self.home}.{naming.GROUPS_MODULE}").GROUP
+        return going_together(_packed([Path(*each) for each in home], self.widths), home)
+
+    def _over_a_graph(self, form: Form, name: str, rows: list[PackedPath]) -> KernelReport:
         import torch
 
         from tfngen.runtime.cuda.convolve import launch_of
 
-        paths = [Path(*each) for each in module.PATHS]
+        paths = [row.degrees for row in rows]
         widest = max(self.widths[path] for path in paths)
         planned = [(self._planned(path, form), self.widths[path]) for path in paths]
-        dtype = getattr(torch, self.home.rpartition(".")[2])
-        launch = launch_of(form, module, _packed(paths, widest), dtype=dtype)
+        dtype = getattr(torch, self.dtype)
+        launch = launch_of(form, import_module(f"{self.home}.{name}"), rows, dtype=dtype)
         return self._report(
             name,
             launch.call.kernel,
@@ -211,7 +217,7 @@ class _Counting:
             flops=flops,
             bytes=moved,
             registers={each: taken.registers for each, taken in resources.items()},
-            spilled={each: taken.spilled for each, taken in resources.items()},
+            stack={each: taken.stack for each, taken in resources.items()},
             warps={machine.name: warps(machine) for machine in MACHINES},
             nanoseconds={
                 machine.name: 1e9 * machine.seconds(flops, moved, self.itemsize) for machine in MACHINES
@@ -219,15 +225,33 @@ class _Counting:
         )
 
 
-def _packed(paths: Sequence[Path], channels: int) -> list[PackedPath]:
-    """The paths in rows that have nothing else in them, an output irrep for each."""
-    filters = sorted({path.l_filter for path in paths})
-    filter_at = dict(zip(filters, accumulate((2 * l + 1 for l in filters), initial=0), strict=False))
-    grad_at = accumulate((channels * (2 * path.l_output + 1) for path in paths), initial=0)
-    return [
-        PackedPath(*path, channels, filter_at[path.l_filter], 0, number * channels, at, channels)
-        for number, (path, at) in enumerate(zip(paths, grad_at, strict=False))
-    ]
+def _packed(paths: Sequence[Path], widths: Mapping[Path, int]) -> tuple[PackedPath, ...]:
+    """The paths in rows with one input irrep and filter for each degree, and an output irrep for each path.
+
+    An input irrep has the most channels of any of its paths.
+    """
+    channels = {p.l_input: max(widths[q] for q in paths if q.l_input == p.l_input) for p in paths}
+    filter_at = _places({path.l_filter: 2 * path.l_filter + 1 for path in paths})
+    input_at = _places({l: count * (2 * l + 1) for l, count in channels.items()})
+    weight_at = _places({path: channels[path.l_input] for path in paths})
+    grad_at = _places({path: channels[path.l_input] * (2 * path.l_output + 1) for path in paths})
+    return tuple(
+        PackedPath(
+            *path,
+            channels=(count := channels[path.l_input]),
+            filter_offset=filter_at[path.l_filter],
+            input_offset=input_at[path.l_input],
+            weight_offset=weight_at[path],
+            grad_offset=grad_at[path],
+            grad_step=count,
+        )
+        for path in paths
+    )
+
+
+def _places(lengths: Mapping[Any, int]) -> dict[Any, int]:
+    """Where each begins, one after another in a row."""
+    return dict(zip(lengths, accumulate(lengths.values(), initial=0), strict=False))
 
 
 def _operations(planned: PlannedKernel, channels: int) -> int:

@@ -15,7 +15,7 @@ def head(reports: Sequence[KernelReport]) -> list[str]:
     registers = [f"regs sm_{major}{minor}" for major, minor in _capabilities(reports)]
     times = [f"ns {machine.name}" for machine in MACHINES]
     counted = ["paths", "flops", "bytes", "flops/ byte"]
-    return ["kernel", *counted, *registers, "spilled", "warps", *times]
+    return ["kernel", *counted, *registers, "stack", "warps", *times]
 
 
 def rows(reports: Sequence[KernelReport]) -> list[list[str]]:
@@ -28,7 +28,7 @@ def rows(reports: Sequence[KernelReport]) -> list[list[str]]:
             f"{each.bytes:,.0f}",
             f"{each.intensity:.1f}",
             *(str(each.registers[capability]) for capability in _capabilities(reports)),
-            str(sum(each.spilled.values())),
+            str(sum(each.stack.values())),
             str(min(each.warps.values())),
             *(f"{each.nanoseconds[machine.name]:.2f}" for machine in MACHINES),
         ]

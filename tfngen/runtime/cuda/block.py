@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from tfngen.gpu import MOST_EDGES, MOST_THREADS, PARTS, WARP
 
+SHARED_BY, MOST_TEAMS = 256, 4
+"""The threads of a block of teams, and how many of those it has at most."""
 SHARED_BYTES = 40 * 1024
 """What a block may have of shared memory, beside what its kernel has by itself."""
 
@@ -31,13 +33,14 @@ class Block(NamedTuple):
 
 
 def block_for(
-    lanes: int, teams: int, shared: tuple[int, int, int], itemsize: int, pairs: bool = False
+    lanes: int, in_teams: bool, shared: tuple[int, int, int], itemsize: int, pairs: bool = False
 ) -> Block:
     """The block for so many channels, or pairs of them.
 
     Args:
         lanes: that an input irrep needs; more than a team has take several blocks.
-        teams: how many are wanted; there are fewer where their sums have no room.
+        in_teams: whether several teams are to share a piece: as many as give a block up to `SHARED_BY`
+            threads, and have room for the sums that they hand over.
         shared: the numbers of shared memory for an edge, for an edge and warp, and for the sums of a lane
             that are handed over at once.
         itemsize: bytes of a number.
@@ -45,6 +48,7 @@ def block_for(
     """
     lanes = min(MOST_THREADS, -(-lanes // WARP) * WARP)
     couplings, totals, sums = shared
+    teams = min(MOST_TEAMS, max(SHARED_BY // lanes, 1)) if in_teams else 1
     of_team = sums * lanes * itemsize * (1 + pairs)
     while teams > 1 and (teams - 1) * of_team > SHARED_BYTES:
         teams //= 2

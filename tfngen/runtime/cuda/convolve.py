@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from tfngen.runtime.plan import Edges, PackedPath, Widths
 
 
-MOST_TEAMS = 4
-"""The teams of lanes that share a node's edges, where its sums are all that is wanted."""
 MOST_IN_PAIRS = 140
 """The registers that a lane may need for two channels, its addresses left out."""
 
@@ -97,7 +95,6 @@ class _Passes(NamedTuple):
         slots: how many parts derivatives by filters come in, one for each block of channels.
         fill_filters: whether all passes add to those, which begin as zeros.
         fill_inputs: whether derivatives by inputs are not written in all of their rows.
-        teams: that share a piece's edges.
     """
 
     launches: tuple[Launch, ...]
@@ -105,7 +102,6 @@ class _Passes(NamedTuple):
     slots: int
     fill_filters: bool
     fill_inputs: bool
-    teams: int
 
 
 class _Buffers:
@@ -118,7 +114,7 @@ class _Buffers:
 
     def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
         some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
-        self.pieces, of_graph = _graph_arguments(edges, passes.teams)
+        self.pieces, of_graph = _graph_arguments(edges, long="output" in named)
         written = dict(named)
         self.filters: Tensor | None = None
         if "d_filter" in named:
@@ -174,12 +170,12 @@ def _are_even(named: Mapping[str, Tensor]) -> bool:
     return not seen % 2
 
 
-def _graph_arguments(edges: Edges, teams: int) -> tuple[Pieces, dict[str, Any]]:
+def _graph_arguments(edges: Edges, long: bool) -> tuple[Pieces, dict[str, Any]]:
     """The pieces of a graph, and the arguments that are the same in every call over it, weights not shared.
 
     They are kept with its pieces.
     """
-    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges, teams)
+    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges, long)
     kept = getattr(pieces.table, "_tfngen_arguments", None)
     if kept is not None and kept[0] is edges.sources and kept[1] is edges.by_target.order:
         return pieces, kept[2]
@@ -203,25 +199,22 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
     form, (widths, paths) = FORM[form_name], decode(plan)
     home = kernels(package, dtype, naming.GROUPS_MODULE).GROUP
-    going = [(kernels(package, dtype, name), paths) for name, paths in _going_together(paths, home)]
+    going = [(kernels(package, dtype, name), together) for name, together in going_together(paths, home)]
     fit = partial(launch_of, form, dtype=dtype, even=even)
     blocks = [fit(module, together).blocks for module, together in going]
     columns = {path.filter_offset: 2 * path.l_filter + 1 for path in paths}
     fill_filters = len(set(blocks)) > 1 or sum(columns.values()) < widths.filter
     launches: list[Launch] = []
-    filters: set[int] = set(columns) if fill_filters else set()
-    lengths: dict[int, int] = {}
+    written: set[tuple[str, int]] = {("filter", each) for each in columns} if fill_filters else set()
     for module, together in going:
-        start = together[0].input_offset
-        launches.append(fit(module, together, adding=start in lengths, filters=frozenset(filters)))
-        lengths[start] = together[0].channels * (2 * together[0].l_input + 1)
-        filters |= {path.filter_offset for path in together}
-    fill_inputs = sum(lengths.values()) < widths.input
-    teams = min((each.block.teams for each in launches), default=1)
-    return _Passes(tuple(launches), widths, max(blocks, default=1), fill_filters, fill_inputs, teams)
+        launches.append(fit(module, together, written=frozenset(written)))
+        written |= {(slot, path.offset(slot)) for path in together for slot in ("filter", "input")}
+    inputs = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
+    fill_inputs = sum(inputs.values()) < widths.input
+    return _Passes(tuple(launches), widths, max(blocks, default=1), fill_filters, fill_inputs)
 
 
-def _going_together(
+def going_together(
     paths: tuple[PackedPath, ...], home: Mapping[tuple[int, int, int], str]
 ) -> Iterator[tuple[str, list[PackedPath]]]:
     """The paths that go through the edges together, and the module that has their kernels.
@@ -253,8 +246,7 @@ def launch_of(
     *,
     dtype: torch.dtype,
     even: bool = True,
-    adding: bool = False,
-    filters: frozenset[int] = frozenset(),
+    written: frozenset[tuple[str, int]] = frozenset(),
 ) -> Launch:
     """The pass of `paths`, all of one input irrep.
 
@@ -264,37 +256,46 @@ def launch_of(
         paths: where each has its part of rows.
         dtype: of the tensors.
         even: whether channels come in pairs in memory.
-        adding: whether an earlier pass has been through the same input irrep.
-        filters: where the derivatives by filters begin that an earlier pass has written, or that are zeros.
+        written: by slot and place in a row, what earlier passes have left of derivatives, or zeros.
     """
     kernel, channels = suited(getattr(module, form.name), dtype), paths[0].channels
-    pairs = even and _in_pairs(form, module, paths, dtype)
-    channels //= 1 + pairs
-    computed, teams = computed_in(dtype), MOST_TEAMS if form.sums_only and form.by != ("input",) else 1
-    block = block_for(channels, teams, module.SHARED[form.name], computed.itemsize, pairs)
+    pairs = even and _in_pairs(form, paths, dtype)
+    of_lane = 1 + pairs
+    lanes = channels // of_lane
+    block = block_for(
+        lanes, _has_long_pieces(form), module.SHARED[form.name], computed_in(dtype).itemsize, pairs
+    )
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
+    numbers |= {name: 0 for name in kernel.arguments if "adding" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
     numbers |= {"lanes": block.lanes, "teams": block.teams}
-    numbers |= {"full": int(channels % block.lanes == 0), "channels": channels}
-    numbers |= {"input_at": paths[0].input_offset // (1 + pairs), "adding": int(adding)}
-    numbers |= {name: 0 for name in kernel.arguments if name.startswith("filter_adding")}
+    numbers |= {"full": int(lanes % block.lanes == 0), "channels": lanes}
+    numbers |= {"input_at": paths[0].input_offset // of_lane}
+    numbers |= {"adding": int(("input", paths[0].input_offset) in written)}
     for path in paths:
         tag = "_".join(map(str, path.degrees))
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
-        numbers[f"filter_adding_{path.l_filter}"] = int(path.filter_offset in filters)
-        numbers[f"weight_at_{tag}"] = path.weight_offset // (1 + pairs)
-        numbers[f"grad_at_{tag}"] = path.grad_offset // (1 + pairs)
-        numbers[f"grad_step_{tag}"] = path.grad_step // (1 + pairs)
-    return Launch(Call(kernel.fitted(numbers, pairs)), block, -(-channels // block.lanes))
+        numbers[f"filter_adding_{path.l_filter}"] = int(("filter", path.filter_offset) in written)
+        numbers[f"weight_at_{tag}"] = path.weight_offset // of_lane
+        numbers[f"grad_at_{tag}"] = path.grad_offset // of_lane
+        numbers[f"grad_step_{tag}"] = path.grad_step // of_lane
+    return Launch(Call(kernel.fitted(numbers, pairs)), block, -(-lanes // block.lanes))
 
 
-def _in_pairs(form: Form, module: ModuleType, paths: Sequence[PackedPath], dtype: torch.dtype) -> bool:
+def _has_long_pieces(form: Form) -> bool:
+    """Whether teams share pieces as long as a node's row: where its sums are all there is, and fit registers.
+
+    Along tangents a lane holds so much that larger blocks leave a multiprocessor half empty.
+    """
+    return form.name == "output"
+
+
+def _in_pairs(form: Form, paths: Sequence[PackedPath], dtype: torch.dtype) -> bool:
     """Whether a lane is to have two channels: no lane is idle then, and registers suffice."""
-    if dtype == torch.float64 or paths[0].channels % (2 * WARP):
+    if form.name == "d_grad" or dtype == torch.float64 or paths[0].channels % (2 * WARP):
         return False
-    if any(
-        (path.input_offset | path.weight_offset | path.grad_offset | path.grad_step) % 2 for path in paths
-    ):
+    places = ("input_offset", "weight_offset", "grad_offset", "grad_step")
+    if any(getattr(path, each) % 2 for path in paths for each in places):
         return False
     held = sum(2 * path.l_output + 1 for path in paths)
     values = 2 * paths[0].l_input + 1 + len(paths)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 SHORTEST, LONGEST = 32, 1024
 """The edges of a piece are a power of two between these."""
-BLOCKS = 4096
-"""Enough to keep 132 multiprocessors busy with sixteen warps each, and the last of them short."""
+BLOCKS, FEW_BLOCKS = 4096, 1024
+"""Enough to keep 132 multiprocessors busy with sixteen warps each, and the last of them short; or at all."""
 
 
 class Pieces(NamedTuple):
@@ -33,25 +33,26 @@ class Pieces(NamedTuple):
     shares: Tensor
 
 
-def pieces_of(row_pointers: Tensor, num_edges: int, teams: int = 1) -> Pieces:
-    """Cut rows into pieces, each of which so many teams go through together.
+def pieces_of(row_pointers: Tensor, num_edges: int, long: bool) -> Pieces:
+    """Cut rows into pieces; long ones, where pieces have sums that would have to be added up.
 
     Sizes are bounds that follow from those of the graph; nothing waits for the GPU. Pieces are kept with
     `row_pointers`, which never change, unless a CUDA graph is being captured.
     """
-    kept: dict[int, Pieces] = getattr(row_pointers, "_tfngen_pieces", {})
-    if teams in kept:
-        return kept[teams]
-    pieces = _cut(row_pointers, num_edges, piece_length(row_pointers.shape[0] - 1, num_edges, teams))
+    kept: dict[bool, Pieces] = getattr(row_pointers, "_tfngen_pieces", {})
+    if long in kept:
+        return kept[long]
+    blocks = FEW_BLOCKS if long else BLOCKS
+    pieces = _cut(row_pointers, num_edges, piece_length(row_pointers.shape[0] - 1, num_edges, blocks))
     if not (row_pointers.is_cuda and torch.cuda.is_current_stream_capturing()):
-        row_pointers._tfngen_pieces = kept | {teams: pieces}  # type: ignore[attr-defined]
+        row_pointers._tfngen_pieces = kept | {long: pieces}  # type: ignore[attr-defined]
     return pieces
 
 
-def piece_length(rows: int, edges: int, teams: int = 1) -> int:
-    """The edges of a piece: long ones cost least, but there must be enough of them."""
+def piece_length(rows: int, edges: int, blocks: int = BLOCKS) -> int:
+    """The edges of a piece: long ones cost least, but there must be enough of them for so many blocks."""
     length = LONGEST
-    while length > SHORTEST * teams and rows + edges // length < BLOCKS // teams:
+    while length > SHORTEST and rows + edges // length < blocks:
         length //= 2
     return length
 

@@ -19,8 +19,6 @@ from tfngen.runtime.cuda.run import place, run
 from tfngen.runtime.cuda.seam import cuda, device, read, write, zero_like
 
 MOST_THREADS = 256
-TEAMS = 4
-"""Pieces are as long as for so many teams: their rows are short beside a convolution's, and begun sooner."""
 
 
 def _kernels(number: type) -> SimpleNamespace:
@@ -61,14 +59,14 @@ def _kernels(number: type) -> SimpleNamespace:
         write(row_of(results, spares, row, columns), column, total)
 
     def sum_spares(shares: Indices, columns: Size, spares: Channels, results: Channels):
-        column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
         first, count = shares[2 * cuda.blockIdx.x], shares[2 * cuda.blockIdx.x + 1]
-        if count == 0 or column >= columns:
+        if count == 0:
             return
-        total = zero_like(spares)
-        for row in range(first, first + count):
-            total += read(spares, row * columns + column)
-        write(results, cuda.blockIdx.x * columns + column, total)
+        for column in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+            total = zero_like(spares)
+            for row in range(first, first + count):
+                total += read(spares, row * columns + column)
+            write(results, cuda.blockIdx.x * columns + column, total)
 
     for function in (sum_pieces, sum_spares):
         function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
@@ -88,7 +86,7 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
         raise ValueError(
             f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
         )
-    pieces, columns = pieces_of(row_pointers, order.shape[0], TEAMS), math.prod(result.shape[1:])
+    pieces, columns = pieces_of(row_pointers, order.shape[0], long=True), math.prod(result.shape[1:])
     spares = result.new_empty(pieces.spares, columns)
     arguments = {
         "pieces": place(pieces.table),
@@ -119,6 +117,6 @@ def _run(
     size = 2 * result.element_size()
     if result.dtype != torch.float64 and not (columns % 2 or (values.data_ptr() | result.data_ptr()) % size):
         kernel, columns = kernel.fitted({}, pairs=True), columns // 2
-    across = -(-columns // MOST_THREADS)
-    threads = -(-columns // (across * WARP)) * WARP
+    across = -(-columns // MOST_THREADS) if name == "sum_pieces" else 1
+    threads = min(-(-columns // (across * WARP)) * WARP, MOST_THREADS)
     run(kernel, (blocks, across), threads, {**arguments, "columns": columns}, result.device)

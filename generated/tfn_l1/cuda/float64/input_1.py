@@ -8,10 +8,11 @@
     (1, 1, 0)
     (1, 1, 1)
 
-A block has a lane for each channel, or for each pair of channels, and goes through the edges of one piece: some
-consecutive edges of one target node (`tfngen.runtime.cuda.pieces`). Teams of lanes take every so many edges of it. A
-lane holds all of a node's output components, 7, in registers.
-Paths that a convolution does not have are given a `weight_at` of −1.
+A block has a lane for each channel, or for two, and goes through the edges of one piece: some consecutive
+edges of one target node (`tfngen.runtime.cuda.pieces`), of which each team of lanes takes its share. A lane
+holds all of a node's output components in registers, 7 if all paths are there. Kernels are compiled for a
+convolution: the last arguments are numbers then (`Kernel.fitted`), and paths that it does not have are given
+a `weight_at` of −1 and leave nothing behind.
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -65,7 +66,7 @@ SHARED = {
     "d_grad": (20, 0, 3),
     "double_backward": (20, 4, 0),
 }
-"""By kernel, the numbers of shared memory for an edge of a tile, for an edge and warp, and for a team's lane."""
+"""By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, and for a team's lane."""
 
 
 @kernel

@@ -1,0 +1,83 @@
+"""Which paths go through the edges together, and what their kernels are fitted to; no GPU is asked."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import tfngen
+from tfngen.forms import FORMS
+from tfngen.gpu import MOST_THREADS, WARP
+from tfngen.runtime.cuda import convolve
+
+MODEL = ("64x0e+64x1o+32x2e", "0e+1o", "0e+1o")
+
+
+@pytest.fixture(scope="module")
+def package():
+    irreps = dict(zip(("irreps_in", "irreps_filter", "irreps_out"), MODEL, strict=True))
+    return tfngen.load(**irreps, targets=("cuda",))
+
+
+def passes(package, form="output", dtype=torch.float32, even=True, irreps=MODEL):
+    convolve._passes.cache_clear()
+    plan = tuple(package.Convolution(*irreps)._numbers)
+    return convolve._passes(package._package.fingerprint, form, plan, dtype, even)
+
+
+def inputs(found):
+    """Where the input irreps begin that each pass is for."""
+    return [each.call.kernel.constants["input_at"] for each in found.launches]
+
+
+def test_a_pass_is_for_all_paths_of_an_input_irrep(package):
+    found = passes(package, even=False)
+    assert inputs(found) == [0, 64, 256]
+    names = [each.call.kernel.__module__.rpartition(".")[2] for each in found.launches]
+    assert names == ["input_0", "input_1", "input_2"]
+
+
+def test_two_irreps_of_a_degree_do_not_share_a_pass():
+    package = tfngen.load(1, targets=("cuda",))
+    found = passes(package, irreps=("8x0e+8x0o+8x1o", "0e+1o", "0e+0o+1o+1e"))
+    assert sorted(inputs(found)) == [0, 8, 16]
+
+
+def test_two_channels_share_a_lane_where_none_is_idle(package):
+    found = passes(package).launches
+    assert [each.call.kernel.pairs for each in found] == [True, True, False]  # 64, 64 and 32 channels
+    assert {each.block.lanes for each in found} == {WARP}
+    assert not any(each.call.kernel.pairs for each in passes(package, even=False).launches)
+    assert not any(each.call.kernel.pairs for each in passes(package, dtype=torch.float64).launches)
+    assert any(each.call.kernel.pairs for each in passes(package, dtype=torch.bfloat16).launches)
+
+
+def test_places_count_pairs_where_lanes_have_two_channels(package):
+    pairs, single = (passes(package, even=even).launches[1].call.kernel.constants for even in (True, False))
+    assert (pairs["channels"], single["channels"]) == (32, 64)
+    assert (pairs["input_at"], single["input_at"]) == (32, 64)
+    assert pairs["filter_at_1"] == single["filter_at_1"] == 1
+    for name in ("grad_step_0_1_1", "weight_at_0_1_1", "grad_at_1_1_0"):
+        assert 2 * pairs[name] == single[name]
+
+
+def test_later_passes_add_to_what_earlier_ones_have_written(package):
+    found = passes(package, "backward")
+    first, second, third = (each.call.kernel.constants for each in found.launches)
+    assert {first[f"filter_adding_{l}"] for l in (0, 1)} == {0}
+    assert {second[f"filter_adding_{l}"] for l in (0, 1)} == {third["filter_adding_1"]} == {1}
+    assert not found.fill_filters
+
+
+def test_filters_that_some_pass_leaves_out_begin_as_zeros(package):
+    found = passes(package, "backward", irreps=("64x0e", "0e+1o", "0e"))
+    assert found.fill_filters
+    assert found.launches[0].call.kernel.constants["filter_adding_0"] == 1
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda each: each.name)
+def test_only_sums_without_tangents_are_shared_by_teams(package, form):
+    for launch in passes(package, form.name).launches:
+        assert launch.block.lanes <= MOST_THREADS
+        assert launch.block.teams == (4 if form.name == "output" else 1)
+        assert launch.call.kernel.constants["teams"] == launch.block.teams
