@@ -121,10 +121,12 @@ def test_every_form_of_a_convolution(tfn_l1, name):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_two_channels_in_a_lane(tfn_l1, dtype):
-    plan = tuple(tfn_l1.Convolution("64x1e", "0e+1e", "0e+1e")._numbers)
-    (kernel,) = fitted_kernels(tfn_l1._package.fingerprint, FORM["backward"], plan, dtype)
-    assert kernel.pairs
-    check_forms(tfn_l1, plan, random_graph(2, 3).edges, dtype)
+    plan = tuple(tfn_l1.Convolution("64x1e", "1e", "0e+1e")._numbers)
+    forms = [FORM[name] for name in ("output", "backward")]
+    for form in forms:
+        (kernel,) = fitted_kernels(tfn_l1._package.fingerprint, form, plan, dtype)
+        assert kernel.pairs
+    check_forms(tfn_l1, plan, random_graph(2, 2).edges, dtype, forms)
 
 
 def test_in_float32(tfn_l1):

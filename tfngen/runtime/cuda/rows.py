@@ -62,11 +62,13 @@ def _kernels(number: type) -> SimpleNamespace:
         first, count = shares[2 * cuda.blockIdx.x], shares[2 * cuda.blockIdx.x + 1]
         if count == 0:
             return
-        for column in range(cuda.threadIdx.x, columns, cuda.blockDim.x):
+        column = cuda.threadIdx.x
+        while column < columns:
             total = zero_like(spares)
             for row in range(first, first + count):
                 total += read(spares, row * columns + column)
             write(results, cuda.blockIdx.x * columns + column, total)
+            column += cuda.blockDim.x
 
     for function in (sum_pieces, sum_spares):
         function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
