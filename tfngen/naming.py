@@ -42,6 +42,11 @@ def group_module(l_input: int, number: int) -> str:
     return f"input_{l_input}_{number + 1}" if number else f"input_{l_input}"
 
 
+def is_group_module(name: str) -> bool:
+    """Whether a module, whose name may be dotted, is one of those."""
+    return name.rpartition(".")[2].startswith("input_")
+
+
 def rows_module(path: Path) -> str:
     """The module that holds its products of rows, a row in every lane: ``rows_1_1_2``."""
     return "rows_{}_{}_{}".format(*path)

@@ -9,9 +9,10 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfngen import naming
+from tfngen.forms import FORM
 from tfngen.gpu import Capability
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def precompile(
 
     Args:
         folder: the package.
-        progress: called with (modules done, modules in all).
+        progress: called with (tasks done, tasks in all): modules, and forms of a GPU's kernels over a graph.
         workers: processes to use; all cores by default.
         capabilities: the GPUs to compile for, such as (9, 0), where the package has kernels for GPUs; no GPU
             is needed.
@@ -49,26 +50,36 @@ def precompile(
     Returns:
         The number of kernels.
     """
-    tasks: list[tuple[str, Capability | None]] = [(name, None) for name in kernel_modules(folder, "cpu")]
-    tasks += [(name, each) for each in capabilities for name in kernel_modules(folder, "cuda")]
+    tasks: list[_Task] = [_Task(name) for name in kernel_modules(folder, "cpu")]
+    for name, capability in product(kernel_modules(folder, "cuda"), capabilities):
+        forms = FORM if naming.is_group_module(name) else ("",)
+        tasks += [_Task(name, capability, form) for form in forms]
     kernels = 0
     # Fresh processes: a fork would inherit torch's and Numba's threads in an unknown state.
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        pending = [pool.submit(_compile_module, folder, *task, stored) for task in tasks]
+        pending = [pool.submit(_compile, folder, task, stored) for task in tasks]
         for done, future in enumerate(as_completed(pending), start=1):
             kernels += future.result()
             progress(done, len(tasks))
     return kernels
 
 
-def _compile_module(folder: Path, module: str, capability: Capability | None, stored: Sequence[str]) -> int:
+class _Task(NamedTuple):
+    """A module to compile, for a GPU's capability if it is for GPUs; of kernels over a graph one form."""
+
+    module: str
+    capability: Capability | None = None
+    form: str = ""
+
+
+def _compile(folder: Path, task: _Task, stored: Sequence[str]) -> int:
     from importlib import import_module
 
     from tfngen.cache import import_package
 
-    package = import_package(folder)
+    package, module = import_package(folder), task.module
     found = list(vars(import_module(f"{package.__name__}.{module}")).values())
-    if capability is None:
+    if task.capability is None:
         from tfngen.runtime.cpu.kernel import Kernel
 
         kernels = [each for each in found if isinstance(each, Kernel)]
@@ -79,36 +90,35 @@ def _compile_module(folder: Path, module: str, capability: Capability | None, st
         return len(kernels)
     from tfngen.runtime.cuda.compiled import compiled
 
-    for_gpus = _for_gpus(package, module, found, stored)
+    for_gpus = _for_gpus(package, task, found, stored)
     for each in for_gpus:
-        compiled(each, capability)
+        compiled(each, task.capability)
     return len(for_gpus)
 
 
-def _for_gpus(package: ModuleType, module: str, found: list[Any], stored: Sequence[str]) -> list[Any]:
+def _for_gpus(package: ModuleType, task: _Task, found: list[Any], stored: Sequence[str]) -> list[Any]:
     """A module's kernels for GPUs; those over a graph as the package's own convolutions run them."""
     import torch
 
-    from tfngen.forms import FORMS
     from tfngen.runtime.cuda.convolve import fitted_kernels
     from tfngen.runtime.cuda.kernel import Kernel
     from tfngen.runtime.cuda.precision import suited
 
-    _, own, name = module.split(".")
+    _, own, name = task.module.split(".")
     dtypes = [getattr(torch, own)]
     if own == "float32" and name != naming.HARMONICS_MODULE:
         dtypes += [getattr(torch, each) for each in stored]
-    if not name.startswith("input_"):
+    if not task.form:
         kernels = [each for each in found if isinstance(each, Kernel)]
         return [suited(each, dtype) for dtype in dtypes for each in kernels]
     info = package._package
     plans = [tuple(package.convolution(each)._numbers) for each in info.convolutions]
     fitted = (
         kernel
-        for plan, dtype, form in product(plans, dtypes, FORMS)
-        for kernel in fitted_kernels(info.fingerprint, form, plan, dtype)
+        for plan, dtype in product(plans, dtypes)
+        for kernel in fitted_kernels(info.fingerprint, FORM[task.form], plan, dtype)
     )
-    return list(dict.fromkeys(each for each in fitted if each.__module__.endswith(f".{module}")))
+    return list(dict.fromkeys(each for each in fitted if each.__module__.endswith(f".{task.module}")))
 
 
 def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Kernel]:
@@ -116,7 +126,6 @@ def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Ker
 
     Where it was built for any: for rows of every width, and for those that fill lines of the cache.
     """
-    from tfngen.forms import FORM
     from tfngen.runtime.cpu.fitted import fit, fitted, for_path
     from tfngen.runtime.cpu.vector import LINE_BYTES
     from tfngen.runtime.plan import decode

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tfngen.bench import gpu_suite, launching
-from tfngen.bench.workloads import SERIES
+from tfngen.bench import gpu_suite, launching, operators
+from tfngen.bench.workloads import SERIES, Workload
 
 
 @pytest.fixture
 def suite(monkeypatch, tmp_path):
     """Runs the suite with commands that do nothing; gives its exit status and the commands."""
-    monkeypatch.setattr(gpu_suite, "machine", dict)
+    monkeypatch.setattr(gpu_suite, "machine", lambda: {"capability": "9.0"})
 
     def run(*options, statuses=()):
         commands = {}
@@ -44,12 +45,28 @@ def test_tests_come_first_and_then_each_workload_with_its_options(suite, tmp_pat
     data.touch()
     status, commands = suite("--no-sanitize", "--data", str(data), "--peers", "e3nn,flashtp")
     assert status == 0
-    assert list(commands) == ["tests", "launch", "tfn-l3", *SERIES["gpu"]]
+    others = [each for each in commands if "build" not in each and "operators" not in each]
+    assert others == ["tests", "launch", "tfn-l3", *SERIES["gpu"]]
     assert commands["tests"][1:] == ("-m", "pytest", "tests/gpu", "-q")
     options = commands["dhfr"][commands["dhfr"].index("bench") :]
     assert options[:4] == ("bench", "conv", "--workload", "dhfr")
     for name, value in {"--device": "cuda", "--peers": "e3nn,flashtp", "--data": str(data)}.items():
         assert options[options.index(name) + 1] == value
+
+
+def test_workloads_of_the_same_irreps_share_a_package_that_is_compiled_first(suite, tmp_path):
+    _, commands = suite("--no-sanitize")
+    names = list(commands)
+    first = names.index("build-mace-large")
+    assert names[first : first + 3] == ["build-mace-large", "mace-large-operators", "mace-large"]
+    assert "build-mace-mp-l-1" not in names
+    built = commands["build-mace-large"]
+    package = built[built.index("--out") + 1], built[built.index("--name") + 1]
+    for workload in ("mace-large", "mace-mp-l-1"):
+        command = commands[workload]
+        assert command[command.index("--package") + 1] == "/".join(package)
+    assert built[built.index("--irreps-in") + 1] == "128x0e+128x1o+128x2e"
+    assert {"--precompile", "--capability", "9.0"} <= set(built)
 
 
 def test_without_its_structure_a_workload_is_left_out_and_named(suite, capsys):
@@ -119,5 +136,16 @@ def test_what_a_call_costs_is_written(tfn_l3, tmp_path, monkeypatch):
     monkeypatch.setattr(launching, "CALLS", 2)
     launching.main(["--device", "cpu", "--rounds", "1", "--json", str(tmp_path / "launch.json")])
     rows = json.loads((tmp_path / "launch.json").read_text())["rows"]
-    assert len(rows) == 1 + 2 * len(launching.CASES)
+    assert len(rows) == 1 + 3 * len(launching.CASES)
     assert min(row["microseconds"] for row in rows) > 0
+
+
+def test_operators_are_timed_one_by_one(tfn_l1, tmp_path, monkeypatch):
+    """On a processor there are no launches to tell apart."""
+    little = Workload("little", "2x0e", "0e", "0e", nodes=4, neighbors=2)
+    monkeypatch.setattr(operators, "find", lambda names, data: [little])
+    package, file = Path(tfn_l1.__file__).parent, tmp_path / "operators.json"
+    operators.main(["--package", str(package), "--device", "cpu", "--calls", "1", "--json", str(file)])
+    rows = json.loads(file.read_text())["rows"]
+    assert [row["operator"] for row in rows] == list(operators.OPERATORS)
+    assert all(row["milliseconds"] > 0 and row["kernels"] == [] for row in rows)

@@ -1,8 +1,9 @@
 """Everything a GPU can show, in one command: ``python -m tfngen.bench.gpu_suite --out DIR``.
 
 Tests first, which compile the kernels for this GPU, and some of them again under compute-sanitizer; then what
-a call costs before the GPU begins; then the workloads of `tfngen bench conv --device cuda` one by one, so
-that what has been measured is on disk when time runs out.
+a call costs before the GPU begins; then the workloads of `tfngen bench conv --device cuda` one by one, each
+with a package of its own that all cores compile first, so that what has been measured is on disk when time
+runs out.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     from tfngen.bench.workloads import find, left_out
 
-    workloads = [each.name for each in find(["tfn-l3", "gpu"], given.data)]
+    workloads = find(["tfn-l3", "gpu"], given.data)
     given.out.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + 60 * given.minutes
 
-    (given.out / "machine.json").write_text(json.dumps(machine(), indent=2) + "\n", encoding="utf-8")
+    about, packages = machine(), {}
+    (given.out / "machine.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     status = _logged(given.out / "tests.log", *_python("pytest", str(given.tests), "-q"))
     if given.sanitize:
         sanitized = sanitize(given.out, given.tests)
@@ -66,18 +68,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in left_out(["gpu"], given.data):
         print(line)
     for workload in workloads:
-        left = until - time.monotonic()
-        if left < 30:
-            print(f"{workload}: not begun, the time is up")
+        name, irreps = workload.name, (workload.irreps_in, workload.irreps_filter, workload.irreps_out)
+        if until - time.monotonic() < 30:
+            print(f"{name}: not begun, the time is up")
             continue
-        options = ["--workload", workload, "--device", "cuda", "--no-compiled"]
-        options += ["--rounds", "5", "--seconds", "5"]
-        options += ["--patience", f"{left:.0f}", "--json", str(given.out / f"{workload}.json")]
-        options += ["--plot", str(given.out / f"{workload}.png")]
-        options += [] if given.peers is None else ["--peers", given.peers]
+        if irreps not in packages:
+            packages[irreps] = build(given.out, name, irreps, about["capability"])
+        options = ["--workload", name, "--package", str(packages[irreps]), "--device", "cuda"]
         options += [] if given.data is None else ["--data", str(given.data)]
-        _logged(given.out / f"{workload}.log", *_python("tfngen", "bench", "conv", *options))
+        command = _python(
+            "tfngen.bench.operators", *options, "--json", str(given.out / f"{name}-operators.json")
+        )
+        _logged(given.out / f"{name}-operators.log", *command)
+        left = max(until - time.monotonic(), 30)
+        options += ["--no-compiled", "--rounds", "5", "--seconds", "5"]
+        options += ["--patience", f"{left:.0f}", "--json", str(given.out / f"{name}.json")]
+        options += ["--plot", str(given.out / f"{name}.png")]
+        options += [] if given.peers is None else ["--peers", given.peers]
+        _logged(given.out / f"{name}.log", *_python("tfngen", "bench", "conv", *options))
     return status
+
+
+def build(out: Path, workload: str, irreps: tuple[str, str, str], capability: str) -> Path:
+    """The folder of a package with a workload's convolution, compiled for this GPU on all cores."""
+    name, folder = workload.replace("-", "_"), out / "packages"
+    command = ["--target", "cuda", "--dtype", "float32", "--precompile", "--capability", capability]
+    for option, value in zip(("--irreps-in", "--irreps-filter", "--irreps-out"), irreps, strict=True):
+        command += [option, value]
+    command += ["--name", name, "--out", str(folder)]
+    _logged(out / f"build-{workload}.log", *_python("tfngen", "build", *command))
+    return folder / name
 
 
 def sanitize(out: Path, tests: Path) -> int:
