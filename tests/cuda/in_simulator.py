@@ -20,7 +20,7 @@ from tfngen.roles import SLOTS, Role
 from tfngen.runtime import convolution_operators, operators
 from tfngen.runtime.convolution_operators import _run_convolution as run_form
 from tfngen.runtime.cpu import launch as cpu
-from tfngen.runtime.cuda import block, seam
+from tfngen.runtime.cuda import block, memory, seam
 from tfngen.runtime.cuda import launch as cuda
 from tfngen.runtime.cuda.convolve import fitted_kernels
 from tfngen.runtime.cuda.operations import fold_place, folding
@@ -149,9 +149,9 @@ def test_half_precision_is_rounded_as_torch_does(dtype):
     kept, array = values.numpy(), place(rounded)
     for at in range(len(kept)):
         with np.errstate(over="ignore"):
-            seam.write(array, at, kept[at])
+            memory.write(array, at, kept[at])
     assert torch.equal(rounded.nan_to_num(7.0), values.to(dtype).nan_to_num(7.0))
-    read = torch.tensor([seam.read(array, at) for at in range(len(kept))])
+    read = torch.tensor([memory.read(array, at) for at in range(len(kept))])
     assert read.dtype == torch.float32
     assert torch.equal(read.nan_to_num(7.0), rounded.float().nan_to_num(7.0))
 

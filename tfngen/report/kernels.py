@@ -133,15 +133,14 @@ class _Counting:
         return going_together(_packed([Path(*each) for each in home], self.widths), home)
 
     def _over_a_graph(self, form: Form, name: str, rows: list[PackedPath]) -> KernelReport:
-        import torch
-
         from tfngen.runtime.cuda.convolve import launch_of
+        from tfngen.runtime.cuda.precision import named
 
         paths = [row.degrees for row in rows]
         widest = max(self.widths[path] for path in paths)
         planned = [(self._planned(path, form), self.widths[path]) for path in paths]
-        dtype = getattr(torch, self.dtype)
-        launch = launch_of(form, import_module(f"{self.home}.{name}"), rows, dtype=dtype)
+        module = import_module(f"{self.home}.{name}")
+        launch = launch_of(form, module, rows, dtype=named(self.dtype))
         return self._report(
             name,
             launch.call.kernel,

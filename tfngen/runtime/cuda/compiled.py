@@ -207,7 +207,7 @@ def _write(file: Path, made: Compiled) -> bool:
 def _digest(module: str) -> str:
     """Of everything a module's kernels are made of: sources, compilers, the words they are written with."""
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("kernel", "operations", "seam")]
+    files = [here / f"{name}.py" for name in ("kernel", "memory", "operations", "seam")]
     files.append(here.parents[1] / "gpu.py")  # its numbers are compiled in
     home = sys.modules[module]
     imported = [each for each in vars(home).values() if isinstance(each, ModuleType)]

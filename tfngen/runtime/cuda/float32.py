@@ -5,8 +5,9 @@ from numba import int64 as index
 
 from tfngen.gpu import ALIGNED, MOST_EDGES, WARP
 from tfngen.runtime.cuda.kernel import Indices, Int, Size, kernel
+from tfngen.runtime.cuda.memory import offset, pointer, read, shared_like, zero_like
 from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary, within
-from tfngen.runtime.cuda.seam import cuda, device, offset, pointer, read, shared_like, zero_like
+from tfngen.runtime.cuda.seam import cuda, device
 
 _words = vocabulary(np.float32)
 Channels = _words.Channels

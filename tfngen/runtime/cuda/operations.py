@@ -8,20 +8,17 @@ from typing import Any
 
 from tfngen.gpu import FOLDED, MOST_THREADS, WARP
 from tfngen.runtime.cuda.kernel import Argument
-from tfngen.runtime.cuda.seam import (
-    SIMULATED,
+from tfngen.runtime.cuda.memory import (
     across,
-    cuda,
-    device,
     offset,
     read,
     read_early,
     read_once,
-    scalar,
     write,
     write_once,
     zero_like,
 )
+from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, scalar
 
 
 @device

@@ -20,6 +20,12 @@ def computed_in(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in STORED else dtype
 
 
+def named(dtype: str) -> torch.dtype:
+    """The dtype called ``float32`` or ``float64``."""
+    found: torch.dtype = getattr(torch, dtype)
+    return found
+
+
 def kernels(package: str, dtype: torch.dtype, module: str) -> ModuleType:
     """The module of a generated package whose kernels are for tensors of `dtype`, once they are `suited`."""
     return registry.kernels(package, "cuda", computed_in(dtype), module)

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from tfngen.gpu import WARP
 from tfngen.runtime.cuda.kernel import Argument, Indices, Kernel, Size
+from tfngen.runtime.cuda.memory import read, write, zero_like
 from tfngen.runtime.cuda.operations import load_piece, row_of, within
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.precision import computed_in, suited
 from tfngen.runtime.cuda.run import place, run
-from tfngen.runtime.cuda.seam import cuda, device, read, write, zero_like
+from tfngen.runtime.cuda.seam import cuda, device
 
 MOST_THREADS = 256
 

@@ -1,0 +1,271 @@
+"""How kernels read and write memory: addresses, numbers in whatever precision they are kept, two at a time.
+
+In Numba's simulator arrays stand for addresses, with two columns where a lane has two channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tfngen.runtime.cuda.seam import BFLOAT16, NOT_A_NUMBER, SIMULATED, device, types
+
+if SIMULATED:
+
+    @device
+    def pointer(array):
+        """Where an array of shared memory begins."""
+        return array
+
+    @device
+    def offset(here, elements):
+        """The address some elements further on."""
+        return here[elements:]
+
+    @device
+    def shared_like(here, room):
+        """Shared memory, for numbers like those that kernels compute with of the ones in `here`."""
+        return room[: len(room) // 2 * 2].reshape(-1, 2) if here.ndim == 2 else room
+
+    @device
+    def zero_like(here):
+        """Zero, or two of them, as kernels compute with the numbers in `here`."""
+        number = np.float64 if here.dtype == np.float64 else np.float32
+        return np.zeros(2, number) if here.ndim == 2 else number(0)
+
+    @device
+    def across(value):
+        """The sum of the channels that a lane has."""
+        return value.sum() if np.ndim(value) else value
+
+    @device
+    def read(here, at):
+        """An element, in the number that kernels compute with."""
+        value = np.array((here[at, 0], here[at, 1])) if here.ndim == 2 else here[at]
+        if here.dtype == BFLOAT16:
+            return (np.uint32(value) << np.uint32(16)).view(np.float32)
+        return np.float32(value) if here.dtype == np.float16 else value
+
+    @device
+    def write(here, at, value):
+        """Store an element, rounded to the nearest number that its array can hold."""
+        if here.dtype == BFLOAT16:
+            bits = np.asarray(value, np.float32).view(np.uint32).astype(np.int64)
+            rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16  # to even, where two are as near
+            here[at] = np.where(np.isnan(value), NOT_A_NUMBER, rounded)
+        else:
+            here[at] = value
+
+    read_early = read_once = read
+    write_once = write
+
+else:
+    # Numba lets indices of arrays count from their end, and pays for it with three instructions and two
+    # registers for each of them. Addresses are indexed as they are.
+    from llvmlite import ir
+
+    from tfngen.runtime.cuda.seam import Pair, intrinsic, paired
+
+    _BITS, _WORD = types.uint16, ir.IntType(32)
+
+    def _number(kept: Any) -> Any:
+        """What kernels compute with, of what is kept in memory."""
+        if isinstance(kept, Pair):
+            return Pair(_number(kept.dtype))
+        return types.float32 if kept in (types.float16, _BITS) else kept
+
+    def _of_each(builder: Any, kind: Any, function: Callable[..., Any], *values: Any) -> Any:
+        """What `function` returns for each of a lane's channels: of their number, or of both in turn."""
+        if not isinstance(kind, Pair):
+            return function(*values)
+        each = (function(*(builder.extract_value(value, at) for value in values)) for at in (0, 1))
+        return paired(builder, *each)
+
+    _KEPT = {  # in memory: LLVM's type, and that of both numbers of a pair as they are moved at once
+        types.float64: (ir.DoubleType(), ir.VectorType(ir.DoubleType(), 2)),
+        types.float32: (ir.FloatType(), ir.VectorType(ir.FloatType(), 2)),
+        types.float16: (ir.HalfType(), ir.VectorType(ir.HalfType(), 2)),
+        _BITS: (ir.IntType(16), ir.VectorType(ir.IntType(16), 2)),
+    }
+
+    def _place(builder: Any, kept: Any, here: Any, at: Any) -> Any:
+        """The address of an element, as of what is moved at once."""
+        single, double = _KEPT[kept.dtype if isinstance(kept, Pair) else kept]
+        whole = double if isinstance(kept, Pair) else single
+        return builder.bitcast(builder.gep(here, [at]), whole.as_pointer())
+
+    def _split(builder: Any, kept: Any, moved: Any) -> Any:
+        """What was moved at once, as a number or a pair."""
+        if not isinstance(kept, Pair):
+            return moved
+        return paired(builder, *(builder.extract_element(moved, _WORD(at)) for at in (0, 1)))
+
+    def _joined(builder: Any, kept: Any, value: Any) -> Any:
+        """The inverse."""
+        if not isinstance(kept, Pair):
+            return value
+        one, other = (builder.extract_value(value, at) for at in (0, 1))
+        both = ir.Constant(ir.VectorType(one.type, 2), ir.Undefined)
+        both = builder.insert_element(both, one, _WORD(0))
+        return builder.insert_element(both, other, _WORD(1))
+
+    def _widened(builder: Any, kept: Any, value: Any) -> Any:
+        """Of what is in memory, what kernels compute with."""
+        kind = kept.dtype if isinstance(kept, Pair) else kept
+
+        def wide(each: Any) -> Any:
+            if kind == types.float16:
+                return builder.fpext(each, ir.FloatType())
+            if kind == _BITS:
+                return builder.bitcast(builder.shl(builder.zext(each, _WORD), _WORD(16)), ir.FloatType())
+            return each
+
+        return _of_each(builder, kept, wide, value)
+
+    def _narrowed(builder: Any, kept: Any, value: Any) -> Any:
+        """The inverse, rounded to the nearest."""
+        kind = kept.dtype if isinstance(kept, Pair) else kept
+
+        def narrow(each: Any) -> Any:
+            if kind == types.float16:
+                return builder.fptrunc(each, ir.HalfType())
+            if kind == _BITS:
+                bits = builder.bitcast(each, _WORD)
+                odd = builder.and_(builder.lshr(bits, _WORD(16)), _WORD(1))
+                rounded = builder.lshr(builder.add(bits, builder.add(odd, _WORD(0x7FFF))), _WORD(16))
+                finite = builder.fcmp_ordered("ord", each, each)
+                return builder.trunc(builder.select(finite, rounded, _WORD(NOT_A_NUMBER)), ir.IntType(16))
+            return each
+
+        return _of_each(builder, kept, narrow, value)
+
+    @intrinsic
+    def pointer(typing_context, array):
+        """Where an array of shared memory begins."""
+
+        def codegen(context, builder, signature, arguments):
+            return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+        return types.CPointer(array.dtype)(array), codegen
+
+    @intrinsic
+    def offset(typing_context, here, elements):
+        """The address some elements further on."""
+
+        def codegen(context, builder, signature, arguments):
+            return builder.gep(arguments[0], [arguments[1]])
+
+        return here(here, elements), codegen
+
+    @intrinsic
+    def shared_like(typing_context, here, room):
+        """Shared memory, for numbers like those that kernels compute with of the ones in `here`."""
+        wanted = types.CPointer(_number(here.dtype))
+
+        def codegen(context, builder, signature, arguments):
+            return builder.bitcast(arguments[1], context.get_value_type(wanted))
+
+        return wanted(here, room), codegen
+
+    @intrinsic
+    def zero_like(typing_context, here):
+        """Zero, or two of them, as kernels compute with the numbers in `here`."""
+        number = _number(here.dtype)
+
+        def codegen(context, builder, signature, arguments):
+            return context.get_constant_null(number)
+
+        return number(here), codegen
+
+    @intrinsic
+    def across(typing_context, value):
+        """The sum of the channels that a lane has."""
+        number = value.dtype if isinstance(value, Pair) else value
+
+        def codegen(context, builder, signature, arguments):
+            if not isinstance(value, Pair):
+                return arguments[0]
+            return builder.fadd(*(builder.extract_value(arguments[0], at) for at in (0, 1)))
+
+        return number(value), codegen
+
+    @intrinsic
+    def read(typing_context, here, at):
+        """An element, in the number that kernels compute with."""
+        kept = here.dtype
+
+        def codegen(context, builder, signature, arguments):
+            moved = builder.load(_place(builder, kept, *arguments))
+            return _widened(builder, kept, _split(builder, kept, moved))
+
+        return _number(kept)(here, at), codegen
+
+    @intrinsic
+    def write(typing_context, here, at, value):
+        """Store an element, rounded to the nearest number that its array can hold."""
+        kept = here.dtype
+
+        def codegen(context, builder, signature, arguments):
+            place = _place(builder, kept, *arguments[:2])
+            builder.store(_joined(builder, kept, _narrowed(builder, kept, arguments[2])), place)
+            return context.get_dummy_value()
+
+        return types.void(here, at, _number(kept)), codegen
+
+    _IN_ASSEMBLY = {  # by how many bits are moved: LLVM's type of them, its register and its name there
+        16: (ir.IntType(16), "h", "b16"),
+        32: (_WORD, "r", "b32"),
+        64: (ir.IntType(64), "l", "b64"),
+    }
+
+    def _moved(kept: Any) -> tuple[Any, Any, str, str]:
+        """What is moved at once, LLVM's type of as many bits, and what its register and it are called."""
+        pair = isinstance(kept, Pair)
+        number = kept.dtype if pair else kept
+        bits = number.bitwidth * (2 if pair else 1)
+        if bits not in _IN_ASSEMBLY:
+            raise TypeError(f"{kept} is not moved at once")
+        return (_KEPT[number][1 if pair else 0], *_IN_ASSEMBLY[bits])
+
+    def _reading(operation: str) -> Any:
+        """`read` as an instruction that compilers leave where it stands: they would wait with it until the
+        value is needed, to have its register for something else meanwhile."""
+
+        @intrinsic
+        def reading(typing_context, here, at):
+            kept = here.dtype
+            whole, bits, register, name = _moved(kept)
+
+            def codegen(context, builder, signature, arguments):
+                place = _place(builder, kept, *arguments)
+                text = f"{operation}.{name} $0, [$1];"
+                kind = ir.FunctionType(bits, [place.type])
+                assembly = ir.InlineAsm(kind, text, f"={register},l", side_effect=True)
+                moved = builder.bitcast(builder.call(assembly, [place]), whole)
+                return _widened(builder, kept, _split(builder, kept, moved))
+
+            return _number(kept)(here, at), codegen
+
+        return reading
+
+    read_early = _reading("ld.global.nc")
+    read_once = _reading("ld.global.cs")
+
+    @intrinsic
+    def write_once(typing_context, here, at, value):
+        """Store what will not be read soon: it is the first to leave the caches."""
+        kept = here.dtype
+        _, bits, register, name = _moved(kept)
+
+        def codegen(context, builder, signature, arguments):
+            place = _place(builder, kept, *arguments[:2])
+            joined = _joined(builder, kept, _narrowed(builder, kept, arguments[2]))
+            kind = ir.FunctionType(ir.VoidType(), [place.type, bits])
+            text = f"st.global.cs.{name} [$0], $1;"
+            assembly = ir.InlineAsm(kind, text, f"l,{register}", side_effect=True)
+            builder.call(assembly, [place, builder.bitcast(joined, bits)])
+            return context.get_dummy_value()
+
+        return types.void(here, at, _number(kept)), codegen
