@@ -9,7 +9,7 @@ Capability = tuple[int, int]
 WARP = 32
 """The lanes that run together."""
 MOST_THREADS = 128
-"""The threads of the largest block, and the lanes of a team."""
+"""The lanes of a team, and the threads of a block that has no teams."""
 MOST_EDGES = 64
 """The edges of the largest tile: those whose couplings are in shared memory at once."""
 PARTS = 4

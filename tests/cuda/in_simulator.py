@@ -317,3 +317,10 @@ def test_folding_by_shuffles():
     values, totals = np.random.default_rng(0).integers(0, 1000, (32, 16)).astype(np.float64), np.zeros(16)
     seam.simulate(kernel, (1, 1), 32, 0, [values.ravel(), totals])
     assert np.array_equal(totals, values.sum(0))
+
+
+def test_rows_without_columns_have_sums_without_any():
+    order, pointers = torch.tensor([1, 0]), torch.tensor([0, 2, 2])
+    result = torch.empty(2, 0)
+    cuda.sum_rows(torch.empty(2, 0), order, pointers, result)
+    assert result.shape == (2, 0)

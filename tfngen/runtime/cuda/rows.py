@@ -116,6 +116,8 @@ def _run(
     name: str, blocks: int, columns: int, arguments: dict[str, Any], values: Tensor, result: Tensor
 ) -> None:
     """Run a kernel on all columns, two of them in a lane where they come in pairs in memory."""
+    if not columns:
+        return
     kernel = suited(getattr(KERNELS[computed_in(result.dtype)], name), result.dtype)
     size = 2 * result.element_size()
     if result.dtype != torch.float64 and not (columns % 2 or (values.data_ptr() | result.data_ptr()) % size):
