@@ -11,8 +11,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Packages built on demand go below .pytest_cache, in this process and in those it starts."""
+    """Packages built on demand go below .pytest_cache, in this process and in those it starts.
+
+    Beside other workers, threads of torch's that wait leave their core to whoever has something to do: while
+    they spin, each of some thousand short calls costs a time slice of the other worker's.
+    """
     os.environ.setdefault("TFNGEN_CACHE", str(REPOSITORY / ".pytest_cache" / "tfngen"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="session")
