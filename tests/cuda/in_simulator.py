@@ -18,7 +18,7 @@ from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.irreps import enumerate_paths
 from tfngen.roles import SLOTS, Role
 from tfngen.runtime import convolution_operators, operators
-from tfngen.runtime.convolution_operators import _run_convolution as run_form
+from tfngen.runtime.convolution_operators import compute as run_form
 from tfngen.runtime.cpu import launch as cpu
 from tfngen.runtime.cuda import block, memory, seam
 from tfngen.runtime.cuda import launch as cuda

@@ -10,6 +10,7 @@ import torch
 
 from tfngen.runtime.cuda import driver
 from tfngen.runtime.cuda.kernel import Argument, Indices, Int, Size, kernel
+from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 
 Floats = Argument(float, is_array=True)
 
@@ -19,64 +20,92 @@ def example(values: Floats, count: Int, rows: Indices, length: Size, step: Int, 
     """Never run."""
 
 
-class Notes:
-    """A driver's library; `cuLaunchKernel` says `status` and remembers what it was given."""
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, *[ctypes.c_uint] * 7, *[ctypes.c_void_p] * 3)
 
-    def __init__(self, status=0, version=13000):
-        self.status, self.version = status, version
+
+class Notes:
+    """A driver's library; `cuLaunchKernel` says `statuses`, then 0, and remembers what it was given."""
+
+    def __init__(self, version=13000):
+        self.statuses, self.version = [], version
         self.launches = []
+        self.cuLaunchKernel = SIGNATURE(self.launched)
 
     def cuDriverGetVersion(self, version):
         version._obj.value = self.version
         return 0
 
-    def cuLaunchKernel(self, function, x, y, z, threads, one, another, shared, stream, arguments, extra):
-        tags = extra._obj
-        assert (tags.buffer_follows, tags.size_follows, tags.end, arguments) == (1, 2, None, None)
-        place = ctypes.addressof(tags) + driver._Extra.buffer.offset  # read as text it would end at a zero
-        packed = ctypes.string_at(ctypes.c_void_p.from_address(place).value, tags.size[0])
-        self.launches.append(((x, y, z), (threads, one, another), shared, stream.value, packed))
-        return self.status
+    def launched(self, function, x, y, z, threads, one, another, shared, stream, arguments, extra):
+        before, buffer, between, size, end = (ctypes.c_void_p * 5).from_address(extra)
+        assert (before, between, end, arguments) == (1, 2, None, None)
+        packed = ctypes.string_at(buffer, ctypes.c_size_t.from_address(size).value)
+        self.launches.append((function, (x, y, z), (threads, one, another), shared, stream, packed))
+        return self.statuses.pop(0) if self.statuses else 0
 
     def cuGetErrorString(self, status, text):
-        text._obj.value = b"out of something"
+        text._obj.value = b"out of something" if status == 2 else b"something else"
         return 0
 
 
 @pytest.fixture
 def notes(monkeypatch):
     library = Notes()
+    driver._launcher.cache_clear()
     monkeypatch.setattr(driver, "_driver", lambda: library)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda index: 77, raising=False)
-    monkeypatch.setitem(example.loaded, 0, ctypes.c_void_p(1))
-    return library
+    monkeypatch.setitem(example.loaded, 0, 2**40 + 1)
+    yield library
+    driver._launcher.cache_clear()
+
+
+def sequence(*steps):
+    return LaunchSequence(steps, [*example.arguments, "half"])
 
 
 def test_arguments_are_packed_as_the_driver_reads_them(notes):
     """In order, each aligned to its size; zero bytes among them end nothing."""
-    driver.launch(example.call, (5, 2), 64, 1024, [2**40, 7, 2**41, 2**35, 256, -1], torch.device("cuda", 0))
-    ((grid, block, shared, stream, packed),) = notes.launches
-    assert (grid, block, shared, stream) == ((5, 2, 1), (64, 1, 1), 1024, 77)
+    values = [2**40, 7, 2**41, 2**35, 256, -1, 3]
+    driver.launch(sequence(Step(example, 2, 64, 1024)), 5, values, torch.device("cuda", 0))
+    ((function, grid, block, shared, stream, packed),) = notes.launches
+    assert (function, grid, block, shared, stream) == (2**40 + 1, (5, 2, 1), (64, 1, 1), 1024, 77)
     assert packed == struct.pack("<Qi4xQqii", 2**40, 7, 2**41, 2**35, 256, -1)
-    assert example.call.size == len(packed)
+
+
+def test_kernels_of_a_sequence_are_launched_in_order_with_their_own_arguments(notes):
+    fitted = example.fitted({"at": 1})
+    fitted.loaded[0] = 5
+    steps = [Step(example, 2, 64), Step(fitted, 3, 32, 16, {"count": "half"}), Step(example, 1, 128)]
+    driver.launch(sequence(*steps), 9, [1, 2, 3, 4, 5, 6, 7], torch.device("cuda"))
+    first, second, third = notes.launches
+    assert [each[0] for each in notes.launches] == [2**40 + 1, 5, 2**40 + 1]
+    assert [each[1:4] for each in notes.launches] == [
+        ((9, 2, 1), (64, 1, 1), 0),
+        ((9, 3, 1), (32, 1, 1), 16),
+        ((9, 1, 1), (128, 1, 1), 0),
+    ]
+    assert first[-1] == third[-1] == struct.pack("<Qi4xQqii", 1, 2, 3, 4, 5, 6)
+    assert second[-1] == struct.pack("<Qi4xQqi", 1, 7, 3, 4, 5)
 
 
 def test_what_a_kernel_is_fitted_to_is_no_argument_any_more(notes):
     fitted = example.fitted({"step": 256, "at": -1, "values": 3, "not one of them": 5})
-    assert fitted.call.names == ("values", "count", "rows", "length")  # the last ones alone
+    assert [*fitted.arguments] == ["values", "count", "rows", "length"]  # the last ones alone
     assert fitted.constants == {"step": 256, "at": -1}
     assert example.fitted({"at": -1, "step": 256}) is fitted
-    fitted.loaded[0] = ctypes.c_void_p(2)
-    driver.launch(fitted.call, (1, 1), 32, 0, [1, 2, 3, 4], torch.device("cuda"))
+    fitted.loaded[0] = 2
+    alone = LaunchSequence([Step(fitted, 1, 32)], fitted.arguments)
+    driver.launch(alone, 1, [1, 2, 3, 4], torch.device("cuda"))
     assert notes.launches[0][-1] == struct.pack("<Qi4xQq", 1, 2, 3, 4)
 
 
-def test_a_refusal_says_what_was_asked_for(notes):
-    notes.status = 2
+def test_a_refusal_says_what_was_asked_for_and_ends_the_sequence(notes):
+    notes.statuses = [0, 2]
+    steps = [Step(example, 3, 32), Step(example, 1, 128, 50000), Step(example, 3, 32)]
     message = r"would not launch \(9, 1\) blocks of 128 threads with 50000 bytes .* cuda:0: out of something"
     with pytest.raises(RuntimeError, match=message):
-        driver.launch(example.call, (9, 1), 128, 50000, [0] * 6, torch.device("cuda", 0))
+        driver.launch(sequence(*steps), 9, [0] * 7, torch.device("cuda", 0))
+    assert len(notes.launches) == 2
 
 
 def test_an_old_driver_is_named_with_what_to_install(monkeypatch):

@@ -27,13 +27,13 @@ def passes(package, form="output", dtype=torch.float32, even=True, irreps=MODEL)
 
 def inputs(found):
     """Where the input irreps begin that each pass is for."""
-    return [each.call.kernel.constants["input_at"] for each in found.launches]
+    return [each.kernel.constants["input_at"] for each in found.sequence.steps]
 
 
 def test_a_pass_is_for_all_paths_of_an_input_irrep(package):
     found = passes(package, even=False)
     assert inputs(found) == [0, 64, 256]
-    names = [each.call.kernel.__module__.rpartition(".")[2] for each in found.launches]
+    names = [each.kernel.__module__.rpartition(".")[2] for each in found.sequence.steps]
     assert names == ["input_0", "input_1", "input_2"]
 
 
@@ -44,16 +44,16 @@ def test_two_irreps_of_a_degree_do_not_share_a_pass():
 
 
 def test_two_channels_share_a_lane_where_none_is_idle(package):
-    found = passes(package).launches
-    assert [each.call.kernel.pairs for each in found] == [True, True, False]  # 64, 64 and 32 channels
-    assert {each.block.lanes for each in found} == {WARP}
-    assert not any(each.call.kernel.pairs for each in passes(package, even=False).launches)
-    assert not any(each.call.kernel.pairs for each in passes(package, dtype=torch.float64).launches)
-    assert any(each.call.kernel.pairs for each in passes(package, dtype=torch.bfloat16).launches)
+    found = passes(package).sequence.steps
+    assert [each.kernel.pairs for each in found] == [True, True, False]  # 64, 64 and 32 channels
+    assert {each.kernel.constants["lanes"] for each in found} == {WARP}
+    assert not any(each.kernel.pairs for each in passes(package, even=False).sequence.steps)
+    assert not any(each.kernel.pairs for each in passes(package, dtype=torch.float64).sequence.steps)
+    assert any(each.kernel.pairs for each in passes(package, dtype=torch.bfloat16).sequence.steps)
 
 
 def test_places_count_pairs_where_lanes_have_two_channels(package):
-    pairs, single = (passes(package, even=even).launches[1].call.kernel.constants for even in (True, False))
+    pairs, single = (passes(package, even=each).sequence.steps[1].kernel.constants for each in (True, False))
     assert (pairs["channels"], single["channels"]) == (32, 64)
     assert (pairs["input_at"], single["input_at"]) == (32, 64)
     assert pairs["filter_at_1"] == single["filter_at_1"] == 1
@@ -63,7 +63,7 @@ def test_places_count_pairs_where_lanes_have_two_channels(package):
 
 def test_later_passes_add_to_what_earlier_ones_have_written(package):
     found = passes(package, "backward")
-    first, second, third = (each.call.kernel.constants for each in found.launches)
+    first, second, third = (each.kernel.constants for each in found.sequence.steps)
     assert {first[f"filter_adding_{l}"] for l in (0, 1)} == {0}
     assert {second[f"filter_adding_{l}"] for l in (0, 1)} == {third["filter_adding_1"]} == {1}
     assert not found.fill_filters
@@ -72,12 +72,13 @@ def test_later_passes_add_to_what_earlier_ones_have_written(package):
 def test_filters_that_some_pass_leaves_out_begin_as_zeros(package):
     found = passes(package, "backward", irreps=("64x0e", "0e+1o", "0e"))
     assert found.fill_filters
-    assert found.launches[0].call.kernel.constants["filter_adding_0"] == 1
+    assert found.sequence.steps[0].kernel.constants["filter_adding_0"] == 1
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda each: each.name)
 def test_only_sums_without_tangents_are_shared_by_teams(package, form):
-    for launch in passes(package, form.name).launches:
-        assert launch.block.lanes <= MOST_THREADS
-        assert launch.block.teams == (4 if form.name == "output" else 1)
-        assert launch.call.kernel.constants["teams"] == launch.block.teams
+    for step in passes(package, form.name).sequence.steps:
+        lanes, teams = (step.kernel.constants[name] for name in ("lanes", "teams"))
+        assert lanes <= MOST_THREADS
+        assert teams == (4 if form.name == "output" else 1)
+        assert step.threads == lanes * teams

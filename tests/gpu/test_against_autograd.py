@@ -9,7 +9,7 @@ import tfngen
 from tests.gpu.oracle import expected
 from tests.gpu.test_on_gpu import CASES, operands_of, random_graph
 from tfngen.forms import FORM, FORMS
-from tfngen.runtime.convolution_operators import _run_convolution as run_form
+from tfngen.runtime.convolution_operators import compute as run_form
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 

@@ -14,7 +14,7 @@ from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.irreps import enumerate_paths
 from tfngen.roles import SLOTS, Role
 from tfngen.runtime import operators, plan
-from tfngen.runtime.convolution_operators import _run_convolution as run_form
+from tfngen.runtime.convolution_operators import compute as run_form
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 

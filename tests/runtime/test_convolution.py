@@ -333,6 +333,10 @@ def test_bad_irreps_are_named(kernels: Kernels, arguments: tuple, message: str) 
         ({"y": torch.zeros(25, 4)}, "y: dtype torch.float32; the features are torch.float64"),
         ({"y": torch.zeros(25, 4, device="meta").double()}, "y: on meta; the features are on cpu"),
         (
+            {"features": random_features("2x0e+1x1o", 6).to("meta")},
+            "features: on meta; the graph is on cpu",
+        ),
+        (
             {"weights": torch.zeros(25, 2).double()},
             r"weights: shape \(25, 2\); it must be \(25, 6\) or \(6,\)",
         ),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -75,26 +77,39 @@ def test_what_nobody_asked_for_is_not_computed(tfn_l2, monkeypatch):
     from tfngen.runtime import convolution_operators
 
     called = []
-    convolve = convolution_operators.convolve
+    compute = convolution_operators.compute
 
-    def spy(name, *arguments):
-        called.append(name)
-        return convolve(name, *arguments)
+    def spy(form, *arguments):
+        called.append(form.name)
+        return compute(form, *arguments)
 
-    monkeypatch.setattr(convolution_operators, "convolve", spy)
+    monkeypatch.setattr(convolution_operators, "compute", spy)
     convolution, graph, y, features, weights = case(tfn_l2, "parity")
     leaves = {irrep: value.requires_grad_() for irrep, value in features.items()}
     y, weights = y.requires_grad_(), weights.requires_grad_()
-    for wanted, operators in (
+    for wanted, forms in (
         ([y], ["d_filter"]),
         ([weights, *leaves.values()], ["d_input_weight"]),
         ([y, weights], ["backward"]),
         ([weights], ["d_weight"]),
     ):
         out = sum(t.square().sum() for t in tensors(convolution(graph, y, leaves, weights)))
-        called.clear()
-        torch.autograd.grad(out, wanted)
-        assert called == operators
+        for higher in (True, False):  # by the operators, which can be differentiated again, and without
+            called.clear()
+            torch.autograd.grad(out, wanted, retain_graph=True, create_graph=higher)
+            assert called == forms
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda graph: pickle.loads(pickle.dumps(graph))])
+def test_a_copy_of_a_graph_in_use_is_read_from_its_own_memory(tfn_l2, copied):
+    """What launches keep about a graph travels with its tensors, and so do addresses of the original's."""
+    convolution, graph, y, features, weights = case(tfn_l2, "parity", nodes=9, edges=40)
+    wanted = tensors(convolution(graph, y, features, weights))
+    again = copied(graph)
+    for tensor in graph.edges.tensors[:6]:
+        tensor.zero_()
+    found = tensors(convolution(again, y, features, weights))
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
 def test_several_python_threads_may_call_at_once(tfn_l2):

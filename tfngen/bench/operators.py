@@ -24,7 +24,7 @@ from tfngen.bench.workloads import Workload, build_graph, find, kernels_of
 from tfngen.files import write_json
 from tfngen.forms import FORM, TANGENT
 from tfngen.roles import SLOTS
-from tfngen.runtime.convolution_operators import _run_convolution
+from tfngen.runtime.convolution_operators import compute
 from tfngen.runtime.plan import decode
 
 OPERATORS = ("output", "backward", "double_backward", "d_grad")
@@ -75,7 +75,7 @@ def measure(workload: Workload, package: str | None, device: str, calls: int) ->
 
 def _run(name: str, package: str, plan: tuple[int, ...], operands: list[Any], edges: Any) -> Any:
     named = dict(zip(FORM[name].operands, operands, strict=True))
-    return _run_convolution(FORM[name], package, plan, named, edges)
+    return compute(FORM[name], package, plan, named, edges)
 
 
 def _milliseconds(call: Callable[[], Any], timed: Meter, calls: int) -> float:

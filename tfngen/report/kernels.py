@@ -143,14 +143,14 @@ class _Counting:
         launch = launch_of(form, module, rows, dtype=named(self.dtype))
         return self._report(
             name,
-            launch.call.kernel,
+            launch.kernel,
             "edge",
             len(paths),
             widest,
             sum(_operations(each, width) for each, width in planned),
             self._bytes(form, paths),
-            launch.block.threads,
-            launch.block.shared_bytes,
+            launch.threads,
+            launch.shared_bytes,
         )
 
     def _planned(self, path: Path, form: Form) -> PlannedKernel:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
@@ -20,6 +20,9 @@ from tfngen.runtime.edge_weights import edge_weights
 from tfngen.runtime.features import Features, concatenate_channels
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder, gather, sum_to_nodes
+
+if TYPE_CHECKING:
+    from tfngen.runtime.fused import Fused
 
 PathFilter = Callable[[Path], bool] | Collection[tuple[int, int, int]]
 """Which paths to keep: a predicate, such as ``lambda path: path.even``, or the paths themselves."""
@@ -132,10 +135,8 @@ class Convolution:
             )
         )
         self._numbers = self._encoded()
-        self._shapes_in, self._shapes_out = (
-            tuple((channels, irrep.dim) for channels, irrep in irreps)
-            for irreps in (self.irreps_in, self.irreps_out)
-        )
+        self._names_out = tuple(irrep for _, irrep in self.irreps_out)
+        self._operator = self._over_a_graph()
 
     def _planned(self, wanted: Irreps, keep: PathFilter | None) -> tuple[ConvolutionPath, ...]:
         """Every kept path to a wanted output, with running offsets into weights and channels."""
@@ -195,22 +196,17 @@ class Convolution:
         y, weights = widened(y), widened(weights)
         self._check(graph, y, features, weights)
         rows, order = edge_weights(graph, weights, edge_weight_index, self.weight_numel, y)
-        package = getattr(self.kernels, "_package", None)
-        product = self._composed if package is None else self._fused
+        product = self._composed if self._operator is None else self._fused
         return product(graph, y, features, rows, order)
 
     def _fused(
         self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
     ) -> Features:
         """One pass over the edges for all paths, and nothing per edge and channel in memory."""
-        from tfngen.runtime.fused import Fused
-
-        package = self.kernels._package
-        fused = Fused(package.fingerprint, self._numbers, self._shapes_in, self._shapes_out)
         inputs = [features[irrep] for _, irrep in self.irreps_in]
-        package.check_tensor("features", inputs[0], y)
-        sums = fused.over(graph.edges.shared_by(order), y, weights, inputs)
-        return Features._of([irrep for _, irrep in self.irreps_out], sums)
+        self.kernels._package.check_tensor("features", inputs[0], y)
+        sums = self._operator.over(graph.edges.shared_by(order), y, weights, inputs)
+        return Features._of(self._names_out, sums)
 
     def _composed(
         self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
@@ -253,9 +249,24 @@ class Convolution:
         widths = plan.Widths(self._components, inputs[-1], self.weight_numel, outputs[-1])
         return plan.encode(widths, paths)
 
+    def _over_a_graph(self) -> Fused | None:
+        """The operator that a generated package has for all of it."""
+        package = getattr(self.kernels, "_package", None)
+        if package is None:
+            return None
+        from tfngen.runtime.fused import Fused
+
+        shapes = (
+            tuple((channels, irrep.dim) for channels, irrep in irreps)
+            for irreps in (self.irreps_in, self.irreps_out)
+        )
+        return Fused(package.fingerprint, self._numbers, *shapes)
+
     def _check(self, graph: Graph, y: Tensor, features: Features, weights: Tensor | None) -> None:
         if features.num_points != graph.num_nodes:
             raise ValueError(f"features: {features.num_points} points; the graph has {graph.num_nodes} nodes")
+        if features.device != graph.device:
+            raise ValueError(f"features: on {features.device}; the graph is on {graph.device}")
         if y.ndim != 2 or y.shape[0] != graph.num_edges or y.shape[1] < self._components:
             raise ValueError(
                 f"y: shape {tuple(y.shape)}; it must be ({graph.num_edges}, at least {self._components}), "
@@ -270,6 +281,7 @@ class Convolution:
     def __getstate__(self) -> dict[str, Any]:
         # Modules cannot be copied or pickled, so a generated package travels as its name.
         state = self.__dict__.copy()
+        del state["_operator"]
         if isinstance(self.kernels, ModuleType):
             state["kernels"] = _ModuleName(self.kernels.__name__)
         return state
@@ -284,6 +296,7 @@ class Convolution:
                     f"this convolution's kernels, {self.kernels}, are not loaded in this process; "
                     "call tfngen.load as when it was made, then unpickle"
                 ) from error
+        self._operator = self._over_a_graph()
 
     def __repr__(self) -> str:
         return (
@@ -324,6 +337,8 @@ def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Ir
         features = Features({irrep: widened(each) for irrep, each in features.items()})
     elif features.dtype in HALF:
         features = features.map(widened)
+    if features._are_in_order(irreps):
+        return features
     found = features._channels
     if len(found) != len(irreps) or any(found.get(irrep) != count for count, irrep in irreps):
         raise ValueError(f"{name}: irreps {features.irreps}; this layer wants {irreps}")

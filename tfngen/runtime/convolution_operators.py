@@ -12,6 +12,7 @@ derivatives of that in two; the third order is composed of the four.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -42,22 +43,23 @@ def convolve(name: str, package: str, plan: tuple[int, ...], operands: Sequence[
     return call(f"convolution_{name}", package, plan, *operands, edges)
 
 
-def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> dict[str, tuple[int, int]]:
-    """Those of what `form` returns."""
-    rows = edges.rows
-    return {name: (rows[slot], plan[slot]) for name, slot in _RESULTS[form.name]}
-
-
-def _run_convolution(
-    form: Form, package: str, plan: tuple[int, ...], operands: dict[str, Tensor], edges: Edges
+def compute(
+    form: Form, package: str, plan: tuple[int, ...], operands: Mapping[str, Tensor], edges: Edges
 ) -> list[Tensor]:
-    """Compute what `form` returns."""
-    check_operands(plan, operands, edges)
+    """What `form` returns, computed now; autograd does not hear of it.
+
+    Args:
+        form: which derivatives.
+        package: the fingerprint of a generated package.
+        plan: the convolution.
+        operands: those of `form` by name, which fit each other, the plan and the edges (`check_operands`).
+        edges: the graph.
+    """
     run, like = backend(edges.sources.device), next(iter(operands.values()))
     if like.dtype in HALF and not run.STORES_HALF:
         wide = {name: tensor.float() for name, tensor in operands.items()}
-        return [each.to(like.dtype) for each in _run_convolution(form, package, plan, wide, edges)]
-    results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges).items()}
+        return [each.to(like.dtype) for each in compute(form, package, plan, wide, edges)]
+    results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges)}
     laid_out = {
         name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
         for name, tensor in operands.items()
@@ -66,6 +68,12 @@ def _run_convolution(
         laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
     run.convolution(package, form, plan, laid_out, edges, results)
     return list(results.values())
+
+
+def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> list[tuple[str, tuple[int, int]]]:
+    """Those of what `form` returns."""
+    rows = edges.rows
+    return [(name, (rows[slot], plan[slot])) for name, slot in _RESULTS[form.name]]
 
 
 def _register_convolution(
@@ -84,7 +92,7 @@ def _register_convolution(
     def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
         edges = Edges.of(tensors[count:])
         return _as_output(
-            [tensors[0].new_empty(shape) for f in forms for shape in _shapes(f, plan, edges).values()]
+            [tensors[0].new_empty(shape) for form in forms for _, shape in _shapes(form, plan, edges)]
         )
 
     def flatten(arguments: Arguments) -> Arguments:
@@ -95,10 +103,11 @@ def _register_convolution(
         return package, tuple(plan), *tensors[:count], checked_edges(tensors[count:])
 
     def implementation(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
-        named, results = dict(zip(operands, arguments, strict=False)), []
+        *tensors, edges = arguments
+        named, results = dict(zip(operands, tensors, strict=True)), []
+        check_operands(plan, named, edges)
         for form, names in zip(forms, names_by_form, strict=True):
-            taken = {name: named[name] for name in names}
-            results += _run_convolution(form, package, plan, taken, arguments[-1])
+            results += compute(form, package, plan, {name: named[name] for name in names}, edges)
         return _as_output(results)
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -139,7 +148,12 @@ def _register_role_over_graph(role: Role) -> None:
 
 
 def derivatives(
-    package: str, plan: tuple[int, ...], slots: Mapping[str, Tensor], wanted: Sequence[str], edges: Edges
+    package: str,
+    plan: tuple[int, ...],
+    slots: Mapping[str, Tensor],
+    wanted: Sequence[str],
+    edges: Edges,
+    now: bool = False,
 ) -> dict[str, Tensor]:
     """The partial derivatives of the form by the slots `wanted`, and perhaps others.
 
@@ -149,17 +163,28 @@ def derivatives(
         slots: all four operands of the form; what none of `wanted` depends on may be anything.
         wanted: names of slots.
         edges: the graph.
+        now: whether nobody is to hear of it, and operands are known to fit: see `compute`.
     """
     found: dict[str, Tensor] = {}
-    if len(set(wanted) & set(BACKWARD.by)) > 1:
-        form = BACKWARD if "filter" in wanted else D_INPUT_WEIGHT
-        together = convolve(form.name, package, plan, [slots[slot] for slot in SLOTS], edges)
-        found = dict(zip(form.by, together, strict=True))
-    for slot in (each for each in wanted if each not in found):
-        derivative = ROLE_OF_SLOT[slot]
-        others = [slots[each] for each in derivative.operands]
-        found[slot] = convolve(derivative.value, package, plan, others, edges)
+    for form in _forms_for(frozenset(wanted)):
+        operands = {name: slots[name] for name in form.operands}
+        if now:
+            results = compute(form, package, plan, operands, edges)
+        else:
+            results = convolve(form.name, package, plan, [*operands.values()], edges)
+            results = results if len(form.by) > 1 else [results]
+        found.update(zip(form.by, results, strict=True))
     return found
+
+
+@cache
+def _forms_for(wanted: frozenset[str]) -> list[Form]:
+    """As few as return derivatives by all of `wanted`."""
+    together = []
+    if len(wanted & set(BACKWARD.by)) > 1:
+        together = [BACKWARD if "filter" in wanted else D_INPUT_WEIGHT]
+    left = wanted.difference(*(form.by for form in together))
+    return together + [FORM[ROLE_OF_SLOT[slot].value] for slot in SLOTS if slot in left]
 
 
 def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:

@@ -166,6 +166,13 @@ class Features(Mapping[Irrep, Tensor]):
         """The channels of each irrep."""
         return {irrep: tensor.shape[1] for irrep, tensor in zip(self._irreps, self._tensors, strict=True)}
 
+    def _are_in_order(self, irreps: Irreps) -> bool:
+        """Whether these are the blocks of `irreps`, one by one; quickly, and so perhaps not if they are."""
+        if len(irreps.blocks) != len(self._irreps):
+            return False
+        pairs = zip(irreps.blocks, self._irreps, self._tensors, strict=True)
+        return all(irrep is own and count == tensor.shape[1] for (count, irrep), own, tensor in pairs)
+
     @property
     def num_points(self) -> int:
         """The number of points, the first axis of every tensor."""

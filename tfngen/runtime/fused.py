@@ -13,12 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tfngen.runtime.convolution_operators import convolve, derivatives
+from tfngen.forms import FORM
+from tfngen.runtime.convolution_operators import compute, convolve, derivatives
 from tfngen.runtime.dispatch import are_watched, needs_gradient
 from tfngen.runtime.operators import inner, wanted_gradients
 from tfngen.runtime.plan import Edges
 
 Shapes = tuple[tuple[int, int], ...]
+
+_OUTPUT = FORM["output"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +55,18 @@ class Fused:
             (nodes, channels, 2l + 1), irrep by irrep, channels innermost in memory.
         """
         tensors = (y, weights, *features)
-        if not needs_gradient(tensors) or are_watched(tensors):
-            return self.sums(edges, y, weights, pack(features))
-        found: Sequence[Tensor] = _Node.apply(self, edges, *map(inner, tensors))
-        return found
+        if are_watched(tensors):
+            operands = self.filters(y), inner(pack(features)), inner(weights)
+            return unpack(convolve("output", self.package, self.plan, operands, edges), self.shapes_out)
+        if needs_gradient(tensors):
+            found: Sequence[Tensor] = _Node.apply(self, edges, *map(inner, tensors))
+            return found
+        return self.sums(edges, y, weights, pack(features))
 
     def sums(self, edges: Edges, y: Tensor, weights: Tensor, packed: Tensor) -> Sequence[Tensor]:
-        """What is returned, of features side by side."""
-        operands = self.filters(y), inner(packed), inner(weights)
-        return unpack(convolve("output", self.package, self.plan, operands, edges), self.shapes_out)
+        """What is returned, of features side by side, where nobody watches."""
+        operands = {"filter": self.filters(y), "input": packed, "weight": weights}
+        return unpack_now(compute(_OUTPUT, self.package, self.plan, operands, edges)[0], self.shapes_out)
 
     def filters(self, y: Tensor) -> Tensor:
         """Those components of `y` that there are paths for."""
@@ -83,13 +89,14 @@ class _Node(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         packed, y, weights, *features = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        now = not torch.is_grad_enabled() and not are_watched(cotangents)
+        if not now:
             packed = pack(features)  # as a function of them
         fused, wanted = ctx.fused, wanted_gradients(ctx)
         slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": pack(cotangents)}
         by = {"filter": wanted[0], "weight": wanted[1], "input": any(wanted[2:])}
         chosen = [slot for slot, each in by.items() if each]
-        found = derivatives(fused.package, fused.plan, slots, chosen, ctx.edges)
+        found = derivatives(fused.package, fused.plan, slots, chosen, ctx.edges, now)
         d_y, d_weights, d_features = None, None, [None] * len(features)
         if by["filter"]:
             unused = y.shape[1] - found["filter"].shape[1]
@@ -97,7 +104,7 @@ class _Node(torch.autograd.Function):
         if by["weight"]:
             d_weights = found["weight"]
         if by["input"]:
-            d_features = unpack(found["input"], fused.shapes_in)
+            d_features = (unpack_now if now else unpack)(found["input"], fused.shapes_in)
         return None, None, d_y, d_weights, *d_features
 
 
@@ -121,3 +128,13 @@ def unpack(rows: Tensor, shapes: Shapes) -> list[Tensor]:
     together = rows.view(nodes, sum(components), channels)
     parts = [together] if len(shapes) == 1 else together.split_with_sizes(components, 1)
     return [part.mT for part in parts]
+
+
+def unpack_now(rows: Tensor, shapes: Shapes) -> list[Tensor]:
+    """`unpack` of contiguous rows that autograd does not hear of: an operation for each irrep."""
+    nodes, width = rows.shape
+    found, start = [], rows.storage_offset()
+    for count, dim in shapes:
+        found.append(rows.as_strided((nodes, count, dim), (width, 1, count), start))
+        start += count * dim
+    return found

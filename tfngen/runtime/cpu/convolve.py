@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ import torch
 from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
-from tfngen.runtime.cpu.drive import TILE_BYTES, Job, drive, scratch_length
+from tfngen.runtime.cpu.drive import BASES, TILE_BYTES, Job, drive, scratch_length
 from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
     from tfngen.runtime.plan import Edges, Widths
 
+_FILTERS = (
+    ("filter", Job.FILTERS, Job.FILTER_ROW),
+    ("filter_tangent", Job.FILTER_TANGENTS, Job.FILTER_TANGENT_ROW),
+)
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
 COPIES = 32
@@ -123,6 +127,11 @@ class _Launch:
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
             kernel = for_path(getattr(module, form.name), form, path, dtype.itemsize)
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
+        self._bases = [
+            (at, name)
+            for at, name in enumerate(self.arguments, start=BASES + 1)
+            if name in (*form.operands, *form.results)
+        ]
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
         self._fixed = self._fields(widths, copies * max(pairs, default=0))
 
@@ -146,37 +155,49 @@ class _Launch:
 
         With `copies` there are as many parts, and as many copies of the rows of weights in ``d_weight``.
         """
-        rows = edges.by_target if self.by_target else edges.by_source
-        count, nodes = edges.num_edges, edges.num_nodes
-        parts = copies or min(threads_for(count * self.work), nodes)
-        address = {name: tensor.data_ptr() for name, tensor in named.items()}
-        job = [*self._fixed, 0, *[address.get(name, 0) for name in self.arguments]]
-        job += parts_of(rows.row_pointers, parts)
+        parts = copies or min(threads_for(edges.num_edges * self.work), edges.num_nodes)
+        job = array("q", self._over(edges, parts))
         scratch = np.zeros(parts * job[Job.SCRATCH_LENGTH], dtype=np.int64)
-
-        job[Job.PARTS], job[Job.SCRATCH] = parts, address_of(scratch)
-        job[Job.EDGE_POINTERS], job[Job.ORDER] = rows.row_pointers.data_ptr(), rows.order.data_ptr()
-        job[Job.NUM_EDGES], job[Job.NUM_NODES] = count, nodes
-        job[Job.NEIGHBORS] = (edges.sources if self.by_target else edges.targets).data_ptr()
+        job[Job.SCRATCH] = address_of(scratch)
+        for at, name in self._bases:
+            job[at] = named[name].data_ptr()
         if self.sums is not None:
-            job[Job.NODE_SUMS] = address[self.sums]
-        if "filter" in named:
-            job[Job.FILTERS], job[Job.FILTER_ROW] = address["filter"], named["filter"].stride(0)
-        if "filter_tangent" in named:
-            job[Job.FILTER_TANGENTS] = address["filter_tangent"]
-            job[Job.FILTER_TANGENT_ROW] = named["filter_tangent"].stride(0)
-        job[Job.D_FILTERS] = address.get("d_filter", 0)
-        job[Job.WEIGHT_ROWS] = edges.weight_rows
+            job[Job.NODE_SUMS] = named[self.sums].data_ptr()
+        for name, place, row in _FILTERS:
+            if name in named:
+                job[place], job[row] = named[name].data_ptr(), named[name].stride(0)
+        if "d_filter" in named:
+            job[Job.D_FILTERS] = named["d_filter"].data_ptr()
         if "weight" in named:
             job[Job.WEIGHT_ROW] = named["weight"].stride(0)
         if edges.weight_index is not None:
-            job[Job.WEIGHT_INDEX] = edges.weight_index.data_ptr()
+            job[Job.WEIGHT_INDEX], job[Job.WEIGHT_ROWS] = edges.weight_index.data_ptr(), edges.weight_rows
         if "d_weight" in named:
             job[Job.EDGE_ROW] = named["d_weight"].stride(0)
             far = named["d_weight"].nbytes > FAR_BYTES and _in_lines(named["d_weight"])
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
-        return array("q", job), scratch
+        return job, scratch
+
+    def _over(self, edges: Edges, parts: int) -> array[int]:
+        """What is the same in every job over a graph; kept with the order of its edges.
+
+        A copy of that tensor has a copy of what was kept, so that the addresses in it must be compared.
+        """
+        rows = edges.by_target if self.by_target else edges.by_source
+        neighbors = edges.sources if self.by_target else edges.targets
+        addresses = rows.row_pointers.data_ptr(), rows.order.data_ptr(), neighbors.data_ptr()
+        graph = (edges.num_edges, edges.num_nodes, *addresses)
+        kept: dict[tuple[_Launch, int], Any] = getattr(rows.order, "_tfngen_jobs", {})
+        if (found := kept.get((self, parts))) is not None and found[0] == graph:
+            return found[1]
+        job = array("q", [*self._fixed, 0, *[0] * len(self.arguments), *parts_of(rows.row_pointers, parts)])
+        job[Job.PARTS] = parts
+        job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
+        job[Job.WEIGHT_ROWS] = edges.num_edges
+        job[Job.EDGE_POINTERS], job[Job.ORDER], job[Job.NEIGHBORS] = addresses
+        rows.order._tfngen_jobs = kept | {(self, parts): (graph, job)}  # type: ignore[attr-defined]
+        return job
 
 
 def _in_lines(rows: Tensor) -> bool:

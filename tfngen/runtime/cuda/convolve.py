@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
 from tfngen.gpu import WARP
-from tfngen.runtime.cuda.block import Block, block_for
-from tfngen.runtime.cuda.kernel import Call, Kernel
-from tfngen.runtime.cuda.pieces import Pieces, pieces_of
+from tfngen.runtime.cuda.block import block_for
+from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.precision import computed_in, kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows, sum_spares
-from tfngen.runtime.cuda.run import place, run
+from tfngen.runtime.cuda.run import place, run_all
+from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
@@ -49,15 +50,12 @@ def convolution(
     """
     named = {**operands, **results}
     passes = _passes(package, form.name, plan, next(iter(named.values())).dtype, _are_even(named))
-    if not edges.num_edges or not passes.launches:
+    if not edges.num_edges or not passes.sequence.steps:
         for result in results.values():
             result.zero_()
         return
-    buffers, device = _Buffers(named, edges, passes), edges.sources.device
-    pieces = buffers.pieces.table.shape[0]
-    for launch in passes.launches:
-        block, arguments = launch.block, buffers.arguments[launch.call.kernel.pairs]
-        run(launch.call, (pieces, launch.blocks), block.threads, arguments, device, block.shared_bytes)
+    buffers = _Buffers(named, edges, passes)
+    run_all(passes.sequence, buffers.pieces.table.shape[0], buffers.values, edges.sources.device)
     buffers.finish(named, edges)
 
 
@@ -69,39 +67,40 @@ def fitted_kernels(
     Args:
         even: whether channels come in pairs in memory: rows, and where they begin.
     """
-    return [each.call.kernel for each in _passes(package, form.name, plan, dtype, even).launches]
-
-
-class Launch(NamedTuple):
-    """One pass over the edges.
-
-    Attributes:
-        call: the kernel of all paths of one input degree, fitted to where these paths' parts of rows begin.
-        block: its threads, and how many edges they take at a time.
-        blocks: for all channels of a piece.
-    """
-
-    call: Call
-    block: Block
-    blocks: int
+    return [each.kernel for each in _passes(package, form.name, plan, dtype, even).sequence.steps]
 
 
 class _Passes(NamedTuple):
-    """All passes of a form.
+    """All passes of a form over the edges.
 
     Attributes:
-        launches: one after another.
+        sequence: a kernel of all paths of one input degree each, fitted to where their parts of rows begin.
+        tensors: the names of operands and results.
         widths: of rows, slot by slot.
         slots: how many parts derivatives by filters come in, one for each block of channels.
         fill_filters: whether all passes add to those, which begin as zeros.
         fill_inputs: whether derivatives by inputs are not written in all of their rows.
     """
 
-    launches: tuple[Launch, ...]
+    sequence: LaunchSequence
+    tensors: tuple[str, ...]
     widths: Widths
     slots: int
     fill_filters: bool
     fill_inputs: bool
+
+
+OF_GRAPH = ("pieces", "order", "num_edges", "sources", "num_nodes")
+OF_WEIGHTS = ("weight_index", "weights_shared", "num_weights")
+OF_SUMS = ("spares", "d_filter_tile")
+"""What kernels are called with beside operands and results, which have three values each: see `_Buffers`."""
+
+
+def _names(tensors: Sequence[str]) -> Iterator[str]:
+    """What the values of `_Buffers` are called."""
+    yield from (*OF_GRAPH, *OF_WEIGHTS, *OF_SUMS)
+    for name in tensors:
+        yield from (f"{name}s", f"{name}_row", f"{name}_row in pairs")
 
 
 class _Buffers:
@@ -109,18 +108,19 @@ class _Buffers:
 
     Attributes:
         pieces: of the graph.
-        arguments: what passes are called with, and what those are called with whose lanes have pairs.
+        values: what passes are called with; of each tensor, where it is and the length of its rows, in
+            channels and in pairs of them.
     """
 
     def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
         some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
-        self.pieces, of_graph = _graph_arguments(edges, long="output" in named)
+        self.pieces = pieces_of(edges.by_target.row_pointers, count, long="output" in named)
         written = dict(named)
-        self.filters: Tensor | None = None
         if "d_filter" in named:
-            alone = named["d_filter"][None]
-            self.filters = alone if passes.slots == 1 else some.new_empty(passes.slots, *alone.shape[1:])
-            written["d_filter"] = self.filters.zero_() if passes.fill_filters else self.filters
+            if passes.slots > 1:
+                written["d_filter"] = some.new_empty(passes.slots, count, widths.filter)
+            if passes.fill_filters:
+                written["d_filter"].zero_()
         if "d_input" in named:
             make = some.new_zeros if passes.fill_inputs else some.new_empty
             written["d_input"] = make(count, widths.input)
@@ -130,28 +130,22 @@ class _Buffers:
         self.spares: Tensor | None = None
         if self.pieces.spares and ("output" in named or "d_grad" in named):
             self.spares = some.new_empty(self.pieces.spares, widths.grad)
-        shared = edges.weight_index
-        arguments: dict[str, Any] = {**of_graph, "d_filter_tile": count * widths.filter}
-        if shared is not None:
-            sharing = {"weight_index": place(shared), "weights_shared": 1, "num_weights": edges.weight_rows}
-            arguments.update(sharing)
-        if self.spares is not None:
-            arguments["spares"] = place(self.spares)
-        paired = {}
-        for name, tensor in written.items():
-            arguments[f"{name}s"] = place(tensor)
-            arguments[f"{name}_row"] = row = tensor.stride(-2)
-            if "filter" not in name:
-                paired[f"{name}_row"] = row // 2
-        self.arguments = arguments, {**arguments, **paired}
+        order, sources, shared = edges.by_target.order, place(edges.sources), edges.weight_index
+        self.values = [place(self.pieces.table), place(order), count, sources, edges.num_nodes]
+        # What is not there is not read, nor written.
+        self.values += (sources, 0, count) if shared is None else (place(shared), 1, edges.weight_rows)
+        self.values += sources if self.spares is None else place(self.spares), count * widths.filter
+        for name in passes.tensors:
+            row = written[name].stride(-2)
+            self.values += place(written[name]), row, row // 2
 
     def finish(self, named: Mapping[str, Tensor], edges: Edges) -> None:
         """Sum what was written piece by piece, edge by edge, or block by block."""
         for name in ("output", "d_grad"):
             if name in named and self.spares is not None:
                 sum_spares(self.spares, self.pieces.shares, named[name])
-        if self.filters is not None and self.filters.shape[0] > 1:
-            torch.sum(self.filters, dim=0, out=named["d_filter"])
+        if "d_filter" in named and self.written["d_filter"] is not named["d_filter"]:
+            torch.sum(self.written["d_filter"], dim=0, out=named["d_filter"])
         if "d_input" in named:
             sum_rows(self.written["d_input"], *edges.by_source, named["d_input"])
         if "d_weight" in named and edges.by_weight is not None:
@@ -170,30 +164,6 @@ def _are_even(named: Mapping[str, Tensor]) -> bool:
     return not seen % 2
 
 
-def _graph_arguments(edges: Edges, long: bool) -> tuple[Pieces, dict[str, Any]]:
-    """The pieces of a graph, and the arguments that are the same in every call over it, weights not shared.
-
-    They are kept with its pieces.
-    """
-    pieces = pieces_of(edges.by_target.row_pointers, edges.num_edges, long)
-    kept = getattr(pieces.table, "_tfngen_arguments", None)
-    if kept is not None and kept[0] is edges.sources and kept[1] is edges.by_target.order:
-        return pieces, kept[2]
-    arguments = {
-        "pieces": place(pieces.table),
-        "order": place(edges.by_target.order),
-        "num_edges": edges.num_edges,
-        "sources": place(edges.sources),
-        "num_nodes": edges.num_nodes,
-        "num_weights": edges.num_edges,
-        "weight_index": place(edges.sources),  # not read
-        "weights_shared": 0,
-        "spares": place(pieces.table),  # not written, where there are none
-    }
-    pieces.table._tfngen_arguments = edges.sources, edges.by_target.order, arguments  # type: ignore[attr-defined]
-    return pieces, arguments
-
-
 @lru_cache(maxsize=256)
 def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype, even: bool) -> _Passes:
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
@@ -204,14 +174,16 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     blocks = [fit(module, together).blocks for module, together in going]
     columns = {path.filter_offset: 2 * path.l_filter + 1 for path in paths}
     fill_filters = len(set(blocks)) > 1 or sum(columns.values()) < widths.filter
-    launches: list[Launch] = []
+    steps: list[Step] = []
     written: set[tuple[str, int]] = {("filter", each) for each in columns} if fill_filters else set()
     for module, together in going:
-        launches.append(fit(module, together, written=frozenset(written)))
+        steps.append(fit(module, together, written=frozenset(written)))
         written |= {(slot, path.offset(slot)) for path in together for slot in ("filter", "input")}
     inputs = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
     fill_inputs = sum(inputs.values()) < widths.input
-    return _Passes(tuple(launches), widths, max(blocks, default=1), fill_filters, fill_inputs)
+    tensors = (*form.operands, *form.results)
+    launches = LaunchSequence(steps, _names(tensors))
+    return _Passes(launches, tensors, widths, max(blocks, default=1), fill_filters, fill_inputs)
 
 
 def going_together(
@@ -247,8 +219,8 @@ def launch_of(
     dtype: torch.dtype,
     even: bool = True,
     written: frozenset[tuple[str, int]] = frozenset(),
-) -> Launch:
-    """The pass of `paths`, all of one input irrep.
+) -> Step:
+    """The pass of `paths`, all of one input irrep; along y, blocks for all channels of a piece.
 
     Args:
         form: what is computed.
@@ -279,7 +251,10 @@ def launch_of(
         numbers[f"weight_at_{tag}"] = path.weight_offset // of_lane
         numbers[f"grad_at_{tag}"] = path.grad_offset // of_lane
         numbers[f"grad_step_{tag}"] = path.grad_step // of_lane
-    return Launch(Call(kernel.fitted(numbers, pairs)), block, -(-lanes // block.lanes))
+    fitted, across = kernel.fitted(numbers, pairs), -(-lanes // block.lanes)
+    rows = [name for name in fitted.arguments if name.endswith("_row") and "filter" not in name]
+    paired = {name: f"{name} in pairs" for name in rows if pairs}
+    return Step(fitted, across, block.threads, block.shared_bytes, paired)
 
 
 def _has_long_pieces(form: Form) -> bool:

@@ -1,14 +1,13 @@
 """Load machine code and launch it on torch's current stream, through the driver that torch has loaded.
 
-A launch is one call of ``cuLaunchKernel`` with the arguments packed side by side: a few microseconds from
-Python, and recorded like any other where a CUDA graph is being captured.
+Launches are recorded like any other where a CUDA graph is being captured.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import cache
 from threading import Lock
 from typing import Any
@@ -16,42 +15,21 @@ from typing import Any
 import torch
 
 from tfngen.runtime.cuda.compiled import compiled
-from tfngen.runtime.cuda.kernel import Call, Kernel
+from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.cuda.sequence import LaunchSequence, go_through
 
 NEEDED_DRIVER = 13000
 """The oldest driver, as it counts itself, that loads what CUDA 13 compiles."""
-_END, _BUFFER, _SIZE = 0, 1, 2
 _loading = Lock()
 
 
-class _Extra(ctypes.Structure):
-    """How a launch is told where all arguments are, packed side by side, and how long they are."""
-
-    _fields_ = (
-        ("buffer_follows", ctypes.c_void_p),
-        ("buffer", ctypes.c_char_p),
-        ("size_follows", ctypes.c_void_p),
-        ("size", ctypes.POINTER(ctypes.c_size_t)),
-        ("end", ctypes.c_void_p),
-    )
-
-
-def launch(
-    call: Call,
-    grid: tuple[int, int],
-    threads: int,
-    shared_bytes: int,
-    arguments: Sequence[int],
-    device: torch.device,
-) -> None:
-    """Launch a kernel on torch's current stream of `device`.
+def launch(sequence: LaunchSequence, blocks: int, values: Iterable[int], device: torch.device) -> None:
+    """Launch kernels, one after another, on torch's current stream of `device`.
 
     Args:
-        call: what to run.
-        grid: blocks along x and y.
-        threads: of a block.
-        shared_bytes: what a block has beside its static shared memory.
-        arguments: addresses and numbers for the call's names.
+        sequence: what to run.
+        blocks: along x, of every kernel.
+        values: addresses and numbers, in the order of the sequence's names.
         device: where the addresses are.
 
     Raises:
@@ -59,31 +37,30 @@ def launch(
     """
     current = torch.cuda.current_device()
     if device.index is None or device.index == current:
-        status = _launch(call, current, grid, threads, shared_bytes, arguments)
+        status = _launch(sequence, current, blocks, values)
     else:
         with torch.cuda.device(device):
-            status = _launch(call, device.index, grid, threads, shared_bytes, arguments)
+            status = _launch(sequence, device.index, blocks, values)
     if status:
+        kernel, across, threads, shared_bytes, _ = sequence.steps[status >> 32]
         raise RuntimeError(
-            f"{call.kernel!r}: the driver would not launch {grid} blocks of {threads} threads with "
-            f"{shared_bytes} bytes of shared memory on {device}: {_message(status)}"
+            f"{kernel!r}: the driver would not launch {(blocks, across)} blocks of {threads} threads with "
+            f"{shared_bytes} bytes of shared memory on {device}: {_message(status & 0xFFFFFFFF)}"
         )
 
 
-def _launch(
-    call: Call, index: int, grid: tuple[int, int], threads: int, shared_bytes: int, arguments: Sequence[int]
-) -> int:
-    """Launch on the current device, which is `index`; what the driver says to it."""
-    function = call.kernel.loaded.get(index) or _load(call.kernel, index)
-    extra = _Extra(_BUFFER, call.packed(arguments), _SIZE, call.size_of, _END)
-    stream = ctypes.c_void_p(torch._C._cuda_getCurrentRawStream(index))
-    status: int = _driver().cuLaunchKernel(
-        function, *grid, 1, threads, 1, 1, shared_bytes, stream, None, ctypes.byref(extra)
-    )
-    return status
+def _launch(sequence: LaunchSequence, index: int, blocks: int, values: Iterable[int]) -> int:
+    """Launch on the current device, which is `index`; what `go_through` returns."""
+    functions = sequence.loaded.get(index)
+    if functions is None:
+        functions = tuple(_load(step.kernel, index) for step in sequence.steps)
+        sequence.loaded[index] = functions
+    packed = sequence.packed(functions, blocks, values)
+    stream = torch._C._cuda_getCurrentRawStream(index)
+    return go_through()(_launcher(), stream, len(sequence.steps), packed)
 
 
-def _load(kernel: Kernel, index: int) -> ctypes.c_void_p:
+def _load(kernel: Kernel, index: int) -> int:
     """The kernel's function on a device, compiled and loaded by whoever comes first."""
     with _loading:
         if index in kernel.loaded:
@@ -97,8 +74,17 @@ def _load(kernel: Kernel, index: int) -> ctypes.c_void_p:
             _driver().cuModuleGetFunction(ctypes.byref(function), module, made.entry.encode()),
             f"{kernel!r} is not in its module",
         )
-        kernel.loaded[index] = function
-        return function
+        assert function.value is not None, "the driver has found it"
+        kernel.loaded[index] = function.value
+        return function.value
+
+
+@cache
+def _launcher() -> int:
+    """Where the driver's launching of a kernel begins."""
+    address = ctypes.cast(_driver().cuLaunchKernel, ctypes.c_void_p).value
+    assert address is not None, "the library has it"
+    return address
 
 
 @cache

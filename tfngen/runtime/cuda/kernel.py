@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, update_wrapper
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -55,7 +52,7 @@ class Kernel:
     ) -> None:
         self.function, self.stored = function, stored
         self.constants, self.pairs = dict(constants or {}), pairs
-        self.loaded: dict[int, Any] = {}  # by device, what the driver calls it
+        self.loaded: dict[int, int] = {}  # by device, what the driver calls it
         self._stored_as: dict[type, Kernel] = {}
         self._fitted: dict[tuple[bool, tuple[int, ...]], Kernel] = {}
         update_wrapper(self, function)
@@ -109,11 +106,6 @@ class Kernel:
         return {name: each for name, each in self.parameters.items() if name not in self.constants}
 
     @cached_property
-    def call(self) -> Call:
-        """How it is called."""
-        return Call(self)
-
-    @cached_property
     def types(self) -> Sequence[Any]:
         """Numba's types of its arguments."""
         from tfngen.runtime.cuda.seam import pointer_to, scalar
@@ -131,34 +123,6 @@ class Kernel:
     def __repr__(self) -> str:
         stored = "" if self.stored is None else f", {self.stored.__name__} in memory"
         return f"<kernel {self.__module__}.{self.__qualname__}{stored}>"
-
-
-class Call:
-    """How a kernel's arguments are packed.
-
-    Attributes:
-        kernel: what is called.
-        names: of its arguments.
-        values_of: their values, of a mapping that has them.
-        size: the bytes of all arguments.
-    """
-
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel, self.names = kernel, tuple(kernel.arguments)
-        self.values_of = _values_of(self.names)
-        self._layout = struct.Struct("@" + "".join(each.code for each in kernel.arguments.values()))
-        self.size = self._layout.size
-        self.size_of = ctypes.pointer(ctypes.c_size_t(self.size))  # as the driver wants to be told
-
-    def packed(self, values: Sequence[int]) -> bytes:
-        """All arguments as a launch takes them: in order, each aligned to its size."""
-        return self._layout.pack(*values)
-
-
-def _values_of(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
-    if len(names) > 1:
-        return itemgetter(*names)
-    return lambda values: [values[name] for name in names]
 
 
 def kernel(function: Callable[..., None]) -> Kernel:

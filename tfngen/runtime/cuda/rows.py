@@ -90,7 +90,7 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
             f"order: {order.dtype}, {order.shape[0]} long; it must be int64, {values.shape[0]} long"
         )
     pieces, columns = pieces_of(row_pointers, order.shape[0], long=True), math.prod(result.shape[1:])
-    spares = result.new_empty(pieces.spares, columns)
+    spares = result.new_empty(pieces.spares, columns) if pieces.spares else values  # not written then
     arguments = {
         "pieces": place(pieces.table),
         "order": place(order),
@@ -100,13 +100,12 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
         "spares": place(spares),
     }
     _run("sum_pieces", pieces.table.shape[0], columns, arguments, values, result)
-    sum_spares(spares, pieces.shares, result)
+    if pieces.spares:
+        sum_spares(spares, pieces.shares, result)
 
 
 def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
     """Add up the spare rows of nodes that have some; `shares` says which (`Pieces`)."""
-    if spares.shape[0] == 0:
-        return
     columns = math.prod(result.shape[1:])
     arguments = {"shares": place(shares), "spares": place(spares), "results": place(result)}
     _run("sum_spares", result.shape[0], columns, arguments, spares, result)

@@ -1,15 +1,17 @@
-"""Run a kernel on tensors: on the GPU they are on, or, where Numba's simulator is on, thread by thread."""
+"""Run kernels on tensors: on the GPU they are on, or, where Numba's simulator is on, thread by thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tfngen.runtime.cuda.driver import launch
-from tfngen.runtime.cuda.kernel import Call, Kernel
+from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.seam import SIMULATED
+from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,32 +27,46 @@ def place(tensor: Tensor) -> Any:
 
 
 def run(
-    call: Kernel | Call,
+    kernel: Kernel,
     grid: tuple[int, int],
     threads: int,
     values: Mapping[str, Any],
     device: torch.device,
-    shared_bytes: int = 0,
 ) -> None:
     """Run a kernel with the arguments it names, of those in `values`: numbers, and places of tensors."""
-    if not (grid[0] and grid[1]):
+    if grid[1]:
+        alone = _alone(kernel, grid[1], threads)
+        run_all(alone, grid[0], [values[name] for name in alone.names], device)
+
+
+def run_all(sequence: LaunchSequence, blocks: int, values: Iterable[Any], device: torch.device) -> None:
+    """Run kernels one after another; `values` are numbers, and places of tensors, in the sequence's order."""
+    if not blocks:
         return
-    if isinstance(call, Kernel):
-        call = call.call
-    arguments = call.values_of(values)
     if SIMULATED:
-        from tfngen.runtime.cuda.seam import simulate
-
-        everything = [*_in_pairs(call, arguments), *call.kernel.constants.values()]
-        simulate(call.kernel.function, grid, threads, shared_bytes, everything)
+        _simulate(sequence, blocks, dict(zip(sequence.names, values, strict=True)))
     else:
-        launch(call, grid, threads, shared_bytes, arguments, device)
+        launch(sequence, blocks, values, device)
 
 
-def _in_pairs(call: Call, arguments: Sequence[Any]) -> Iterator[Any]:
+@lru_cache(maxsize=1024)
+def _alone(kernel: Kernel, blocks: int, threads: int) -> LaunchSequence:
+    return LaunchSequence([Step(kernel, blocks, threads)], kernel.arguments)
+
+
+def _simulate(sequence: LaunchSequence, blocks: int, values: Mapping[str, Any]) -> None:
+    from tfngen.runtime.cuda.seam import simulate
+
+    for kernel, across, threads, shared_bytes, called in sequence.steps:
+        taken = {name: values[called.get(name, name)] for name in kernel.arguments}
+        arguments = [*_in_pairs(kernel, taken), *kernel.constants.values()]
+        simulate(kernel.function, (blocks, across), threads, shared_bytes, arguments)
+
+
+def _in_pairs(kernel: Kernel, values: Mapping[str, Any]) -> Iterator[Any]:
     """Arguments for the simulator; arrays whose channels a lane takes two at a time have two columns."""
-    for name, value in zip(call.names, arguments, strict=True):
-        if call.kernel.pairs and call.kernel.arguments[name].per_channel:
+    for name, value in values.items():
+        if kernel.pairs and kernel.arguments[name].per_channel:
             yield value[: len(value) // 2 * 2].reshape(-1, 2)
         else:
             yield value

@@ -1,0 +1,160 @@
+"""Kernels launched one after another, with one crossing from Python to machine code for all of them.
+
+A launch through `ctypes` takes Python longer than it takes the driver. So what is to be launched is laid out
+as one piece of memory by one `struct.pack`, and some machine code goes through it. For each kernel:
+
+    function, blocks along x and y, threads, shared bytes, bytes of arguments, bytes to the next | arguments
+
+each but the arguments a 64-bit integer.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from operator import itemgetter
+from types import MappingProxyType
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+
+from tfngen.runtime.cuda.kernel import Kernel
+
+_MODULE = """
+define i64 @go_through(ptr %launch, ptr %stream, i64 %count, ptr %table) {
+start:
+  %extra = alloca [5 x ptr]
+  store ptr inttoptr (i64 1 to ptr), ptr %extra
+  %arguments_at = getelementptr ptr, ptr %extra, i64 1
+  %size_follows = getelementptr ptr, ptr %extra, i64 2
+  store ptr inttoptr (i64 2 to ptr), ptr %size_follows
+  %size_place = getelementptr ptr, ptr %extra, i64 3
+  %end = getelementptr ptr, ptr %extra, i64 4
+  store ptr null, ptr %end
+  br label %head
+head:
+  %number = phi i64 [ 0, %start ], [ %next, %run ]
+  %step = phi ptr [ %table, %start ], [ %after, %run ]
+  %more = icmp slt i64 %number, %count
+  br i1 %more, label %run, label %done
+run:
+  %function = load ptr, ptr %step
+  %x_at = getelementptr i64, ptr %step, i64 1
+  %x = load i64, ptr %x_at
+  %blocks_x = trunc i64 %x to i32
+  %y_at = getelementptr i64, ptr %step, i64 2
+  %y = load i64, ptr %y_at
+  %blocks_y = trunc i64 %y to i32
+  %threads_at = getelementptr i64, ptr %step, i64 3
+  %block = load i64, ptr %threads_at
+  %threads = trunc i64 %block to i32
+  %shared_at = getelementptr i64, ptr %step, i64 4
+  %bytes = load i64, ptr %shared_at
+  %shared = trunc i64 %bytes to i32
+  %size_at = getelementptr i64, ptr %step, i64 5
+  store ptr %size_at, ptr %size_place
+  %length_at = getelementptr i64, ptr %step, i64 6
+  %length = load i64, ptr %length_at
+  %arguments = getelementptr i64, ptr %step, i64 7
+  store ptr %arguments, ptr %arguments_at
+  %status = call i32 %launch(ptr %function, i32 %blocks_x, i32 %blocks_y, i32 1, i32 %threads, i32 1, i32 1,
+    i32 %shared, ptr %stream, ptr null, ptr %extra)
+  %after = getelementptr i8, ptr %arguments, i64 %length
+  %next = add i64 %number, 1
+  %well = icmp eq i32 %status, 0
+  br i1 %well, label %head, label %refused
+done:
+  ret i64 0
+refused:
+  %what = zext i32 %status to i64
+  %where = shl i64 %number, 32
+  %both = or i64 %where, %what
+  ret i64 %both
+}
+"""
+"""`launch` is ``cuLaunchKernel``, which is told by tags that arguments (1) and their size (2) follow, and the
+end (0). What it returns is 0, or the status of a launch that was refused and, 32 bits up, its number."""
+
+_engines: list[llvm.ExecutionEngine] = []
+
+
+@cache
+def go_through() -> Callable[[int, int, int, bytes], int]:
+    """The machine code: of `launch`, a stream, how many launches there are, and what they are made with."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(_MODULE)
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    _engines.append(engine)  # the code lives as long as its engine
+    address, pointer = ctypes.c_void_p, ctypes.c_char_p
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, address, address, ctypes.c_int64, pointer)
+    return kind(engine.get_function_address("go_through"))
+
+
+class Step(NamedTuple):
+    """One kernel of a sequence.
+
+    Attributes:
+        kernel: what is launched.
+        blocks: along y; how many there are along x is said when the sequence is launched.
+        threads: of a block.
+        shared_bytes: what a block has beside its static shared memory.
+        called: by argument, the name of the value it is, where that is another.
+    """
+
+    kernel: Kernel
+    blocks: int
+    threads: int
+    shared_bytes: int = 0
+    called: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def values(self) -> list[str]:
+        """The names of what its arguments are, in order."""
+        return [self.called.get(name, name) for name in self.kernel.arguments]
+
+
+class LaunchSequence:
+    """Kernels that are launched one after another.
+
+    Args:
+        steps: the kernels.
+        names: of the values they are launched with, in order; a kernel takes those that it wants.
+    """
+
+    def __init__(self, steps: Iterable[Step], names: Iterable[str]) -> None:
+        self.steps, self.names = tuple(steps), tuple(names)
+        self.loaded: dict[int, tuple[int, ...]] = {}  # by device, what the driver calls the kernels
+        codes = [_codes(step.kernel) for step in self.steps]
+        self._layout = struct.Struct("@" + "".join(f"7q{each}0q" for each in codes))
+        # Where each number of the layout is among: blocks, values, functions, and what never changes.
+        place = {name: at for at, name in enumerate(self.names, start=1)}
+        function = 1 + len(place)
+        after = function + len(self.steps)
+        chosen: list[int] = []
+        self._fixed: list[int] = []
+        for number, (step, code) in enumerate(zip(self.steps, codes, strict=True)):
+            others = range(after + len(self._fixed), after + len(self._fixed) + 5)
+            chosen += [function + number, 0, *others, *(place[name] for name in step.values)]
+            size, length = struct.calcsize(f"@{code}"), struct.calcsize(f"@{code}0q")
+            self._fixed += [step.blocks, step.threads, step.shared_bytes, size, length]
+        self._choose = itemgetter(*chosen) if chosen else lambda numbers: ()
+
+    def packed(self, functions: Iterable[int], blocks: int, values: Iterable[int]) -> bytes:
+        """What the machine code goes through.
+
+        Args:
+            functions: what the driver calls the kernels.
+            blocks: along x, of every kernel.
+            values: what `names` are.
+        """
+        return self._layout.pack(*self._choose((blocks, *values, *functions, *self._fixed)))
+
+
+def _codes(kernel: Kernel) -> str:
+    """A kernel's arguments, as `struct` packs them."""
+    return "".join(each.code for each in kernel.arguments.values())
