@@ -19,6 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("TFNGEN_CACHE", str(REPOSITORY / ".pytest_cache" / "tfngen"))
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("TFNGEN_COMPILE_PROCESSES", "1")  # there is one for every core already
 
 
 @pytest.fixture(scope="session")

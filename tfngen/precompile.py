@@ -1,8 +1,14 @@
-"""Fill the kernel cache ahead of time: compile every kernel of a package, on every core."""
+"""Fill the kernel cache: compile every kernel of a package ahead of time, on every core.
+
+``python -m tfngen.precompile`` is what `tfngen.runtime.compiling` starts: it reads which kernels of a
+convolution to compile, and writes a line for each that is done.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
@@ -141,3 +147,54 @@ def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Ker
     paths = [path for path in planned if naming.convolution_module(path.degrees) == name]
     found = (for_path(each, FORM[each.__name__], path, itemsize) for each in kernels for path in paths)
     return list(dict.fromkeys(found))
+
+
+def compile_some(
+    *,
+    folder: str,
+    package: str,
+    target: str,
+    form: str,
+    plan: Sequence[int],
+    dtype: str,
+    even: bool,
+    capability: Sequence[int] | None,
+    kernels: Sequence[int],
+) -> Iterator[int]:
+    """Compile some kernels of a convolution; yields each as it is done.
+
+    Args:
+        folder: of the generated package.
+        kernels: which, by their places among the form's.
+        package, target, form, plan, dtype, even, capability: see `tfngen.runtime.compiling.Request`.
+    """
+    import torch
+
+    from tfngen.cache import import_package
+
+    found = import_package(Path(folder))._package.fingerprint
+    if found != package:
+        raise ValueError(f"folder: {folder} holds {found} now, no longer {package}")
+    convolution = package, FORM[form], tuple(plan), getattr(torch, dtype)
+    if target == "cpu":
+        from tfngen.runtime.cpu.convolve import fitted_kernels
+
+        every = fitted_kernels(*convolution)
+        for each in kernels:
+            every[each].compile()
+            yield each
+        return
+    from tfngen.runtime.cuda.compiled import compiled
+    from tfngen.runtime.cuda.convolve import fitted_kernels as fitted_for_gpus
+
+    assert capability is not None
+    major, minor = capability
+    every_one = fitted_for_gpus(*convolution, even)
+    for each in kernels:
+        compiled(every_one[each], (major, minor))
+        yield each
+
+
+if __name__ == "__main__":
+    for _done in compile_some(**json.load(sys.stdin)):
+        print(_done, flush=True)

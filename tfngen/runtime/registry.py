@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 
 import torch
@@ -14,6 +16,12 @@ _modules: dict[tuple[str, str, torch.dtype, str], ModuleType] = {}
 def register(fingerprint: str, home: str) -> None:
     """Make the package imported as module `home` known as `fingerprint`."""
     _homes[fingerprint] = home
+
+
+def folder(fingerprint: str) -> Path | None:
+    """Where the package known as `fingerprint` was imported from."""
+    file = getattr(sys.modules.get(_homes.get(fingerprint, "")), "__file__", None)
+    return None if file is None else Path(file).parent
 
 
 def kernels(fingerprint: str, target: str, dtype: torch.dtype, module: str) -> ModuleType:

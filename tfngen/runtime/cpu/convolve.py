@@ -13,6 +13,7 @@ import torch
 from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
+from tfngen.runtime.compiling import Request, compile_together
 from tfngen.runtime.cpu.drive import BASES, TILE_BYTES, Job, drive, scratch_length
 from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
@@ -24,6 +25,7 @@ from tfngen.runtime.plan import decode
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tfngen.runtime.cpu.kernel import Kernel
     from tfngen.runtime.plan import Edges, Widths
 
 _FILTERS = (
@@ -32,6 +34,8 @@ _FILTERS = (
 )
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
+FEWEST = 6
+"""The kernels that take longer to compile than a process to begin, about three seconds."""
 COPIES = 32
 """The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
@@ -94,6 +98,14 @@ def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int
         )
 
 
+def fitted_kernels(package: str, form: Form, plan: tuple[int, ...], dtype: torch.dtype) -> list[Kernel]:
+    """What `form` of a convolution runs on tensors of `dtype`, path by path."""
+    paths = decode(plan)[1]
+    names = [naming.convolution_module(path.degrees) for path in paths]
+    found = (getattr(registry.kernels(package, "cpu", dtype, name), form.name) for name in names)
+    return [for_path(each, form, path, dtype.itemsize) for each, path in zip(found, paths, strict=True)]
+
+
 class _Launch:
     """What does not change from call to call of a form with a plan: kernels, offsets, which operand is where.
 
@@ -113,9 +125,11 @@ class _Launch:
         copies = len(form.by) + form.along_tangents
         work = copies * sum(path.channels * each for path, each in zip(paths, pairs, strict=True))
         self.work = work // AT_ONCE
+        kernels = fitted_kernels(package, form, plan, dtype)
+        request = Request(package, "cpu", form.name, plan, str(dtype).removeprefix("torch."))
+        compile_together(request, kernels, lambda kernel: kernel.is_missing, FEWEST)
         rows = []  # a kernel and its arguments for each path, arrays as offsets in bytes
-        for path in paths:
-            module = registry.kernels(package, "cpu", dtype, naming.convolution_module(path.degrees))
+        for path, kernel in zip(paths, kernels, strict=True):
             values = {
                 "channels": path.channels,
                 "filter_at": path.filter_offset * EDGE_STRIDE,
@@ -125,7 +139,6 @@ class _Launch:
             for name in (*form.operands, *form.results):
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
                 values[f"{name}s"] = path.offset(slot) * dtype.itemsize
-            kernel = for_path(getattr(module, form.name), form, path, dtype.itemsize)
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
         self._bases = [
             (at, name)

@@ -12,6 +12,7 @@ from types import FunctionType
 
 from numba import int64, njit, void
 from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
 
 
 class Kernel:
@@ -37,6 +38,18 @@ class Kernel:
     def is_compiled(self) -> bool:
         """Whether this process has the machine code already."""
         return self._compiled is not None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no machine code, in this process or on disk, and another could leave it there."""
+        if self.is_compiled:
+            return False
+        function = _relocatable(self.function)
+        try:
+            cache = _KernelCache(function)
+        except RuntimeError:  # no folder will have it
+            return False
+        return not cache.holds(_signature(function))
 
     def compile(self) -> Callable[..., None]:
         """The dispatcher, compiled for its one signature; raises what Numba raises."""
@@ -72,7 +85,7 @@ class Kernel:
             if "cannot cache" not in str(error):
                 raise
             warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
-        dispatcher.compile(void(*[int64] * function.__code__.co_argcount))
+        dispatcher.compile(_signature(function))
         dispatcher.disable_compile()
         return dispatcher
 
@@ -95,6 +108,17 @@ class _KernelCache(FunctionCache):
     def load_overload(self, sig: object, target_context: object) -> object:
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)
+
+    def holds(self, signature: object) -> bool:
+        """Whether machine code is there, without loading it."""
+        with self._guard_against_spurious_io_errors():
+            key = self._index_key(signature, cpu_target.target_context.codegen())
+            return key in self._cache_file._load_index()
+        return False
+
+
+def _signature(function: FunctionType) -> object:
+    return void(*[int64] * function.__code__.co_argcount)
 
 
 def _relocatable(function: Callable[..., None]) -> Callable[..., None]:

@@ -79,6 +79,11 @@ def compiled(kernel: Kernel, capability: Capability) -> Compiled:
     return made
 
 
+def is_missing(kernel: Kernel, capability: Capability) -> bool:
+    """Whether there is no machine code of `kernel` on disk."""
+    return all(_read(file) is None for file in _files(kernel, capability))
+
+
 def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     """Compile `kernel` anew, with as few registers as it can do with and spill none.
 

@@ -7,6 +7,7 @@ source, the derivative by its input, is written edge by edge and summed by sourc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,10 @@ import torch
 
 from tfngen import naming
 from tfngen.forms import FORM, Form
-from tfngen.gpu import WARP
+from tfngen.gpu import WARP, Capability
+from tfngen.runtime.compiling import Request, compile_together
 from tfngen.runtime.cuda.block import block_for
+from tfngen.runtime.cuda.compiled import is_missing
 from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.precision import computed_in, kernels, suited
@@ -182,8 +185,16 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     inputs = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
     fill_inputs = sum(inputs.values()) < widths.input
     tensors = (*form.operands, *form.results)
-    launches = LaunchSequence(steps, _names(tensors))
+    request = Request(package, "cuda", form_name, plan, str(dtype).removeprefix("torch."), even)
+    prepare = partial(_compile, request, [step.kernel for step in steps])
+    launches = LaunchSequence(steps, _names(tensors), prepare)
     return _Passes(launches, tensors, widths, max(blocks, default=1), fill_filters, fill_inputs)
+
+
+def _compile(request: Request, kernels: Sequence[Kernel], capability: Capability) -> None:
+    """Compile all of them at once; one takes several times as long as a process to begin."""
+    missing = partial(is_missing, capability=capability)
+    compile_together(replace(request, capability=capability), kernels, missing, least=1)
 
 
 def going_together(

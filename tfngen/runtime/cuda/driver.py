@@ -53,6 +53,7 @@ def _launch(sequence: LaunchSequence, index: int, blocks: int, values: Iterable[
     """Launch on the current device, which is `index`; what `go_through` returns."""
     functions = sequence.loaded.get(index)
     if functions is None:
+        sequence.prepare(torch.cuda.get_device_capability(index))
         functions = tuple(_load(step.kernel, index) for step in sequence.steps)
         sequence.loaded[index] = functions
     packed = sequence.packed(functions, blocks, values)

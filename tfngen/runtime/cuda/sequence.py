@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
+from tfngen.gpu import Capability
 from tfngen.runtime.cuda.kernel import Kernel
 
 _MODULE = """
@@ -124,10 +125,16 @@ class LaunchSequence:
     Args:
         steps: the kernels.
         names: of the values they are launched with, in order; a kernel takes those that it wants.
+        prepare: called before the first of them is compiled for a GPU, with its capability.
     """
 
-    def __init__(self, steps: Iterable[Step], names: Iterable[str]) -> None:
-        self.steps, self.names = tuple(steps), tuple(names)
+    def __init__(
+        self,
+        steps: Iterable[Step],
+        names: Iterable[str],
+        prepare: Callable[[Capability], None] = lambda capability: None,
+    ) -> None:
+        self.steps, self.names, self.prepare = tuple(steps), tuple(names), prepare
         self.loaded: dict[int, tuple[int, ...]] = {}  # by device, what the driver calls the kernels
         codes = [_codes(step.kernel) for step in self.steps]
         self._layout = struct.Struct("@" + "".join(f"7q{each}0q" for each in codes))
