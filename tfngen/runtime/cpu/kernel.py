@@ -14,6 +14,8 @@ from numba import int64, njit, void
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
+from tfngen.runtime.lookups import looked_up_once
+
 
 class Kernel:
     """A Python function of integers (addresses, strides, counts) that runs as machine code.
@@ -85,7 +87,8 @@ class Kernel:
             if "cannot cache" not in str(error):
                 raise
             warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
-        dispatcher.compile(_signature(function))
+        with looked_up_once():
+            dispatcher.compile(_signature(function))
         dispatcher.disable_compile()
         return dispatcher
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from tfngen.gpu import Capability
+from tfngen.runtime.lookups import looked_up_once
 
 if find_spec("numba_cuda") is None:
     raise ImportError(
@@ -156,7 +157,7 @@ def to_intermediate(
     _define_pairs()
     if constants:
         function = _with_constants(function, constants)
-    with _compiling, _compiling_for(capability):
+    with _compiling, looked_up_once(), _compiling_for(capability):
         code, _ = numba_cuda.compile(
             function, types.void(*parameters), device=False, abi="numba", cc=capability, output="ltoir"
         )
