@@ -26,7 +26,7 @@ PATHS = 5
 def package(tmp_path, monkeypatch):
     """With nothing compiled, in a process that may start two others and forgets packages that are alike."""
     monkeypatch.setenv(PROCESSES, "2")
-    monkeypatch.setattr(convolve, "FEWEST", 2)
+    monkeypatch.setattr(convolve, "START", 100)
     monkeypatch.setattr(registry, "_homes", registry._homes.copy())
     monkeypatch.setattr(registry, "_modules", {})
     convolve._launch.cache_clear()
@@ -64,7 +64,7 @@ def test_kernels_come_from_other_processes(package, caplog):
 
 
 def test_few_kernels_are_compiled_where_they_are_wanted(package, monkeypatch, caplog):
-    monkeypatch.setattr(convolve, "FEWEST", 3)
+    monkeypatch.setattr(convolve, "START", 20_000)
     with caplog.at_level(logging.INFO, "tfngen"):
         assert misses(convolved(package)) == PATHS
     assert caplog.records == []
@@ -109,17 +109,17 @@ def test_kernels_for_gpus_come_from_other_processes_too(tmp_path, monkeypatch):
     plan = tuple(package.Convolution("3x0e+3x1e", "0e", "0e+1e")._numbers)
     kernels = fitted_kernels(fingerprint, FORM["output"], plan, torch.float32)
     request = Request(fingerprint, "cuda", "output", plan, "float32", capability=capability)
-    compile_together(request, kernels, lambda kernel: compiled.is_missing(kernel, capability), least=1)
+    compile_together(request, kernels, lambda kernel: compiled.is_missing(kernel, capability), start=100)
     monkeypatch.setattr(compiled, "assemble", None)  # nobody does it again
     assert len(kernels) == 2
     assert all(compiled.compiled(each, capability).image for each in kernels)
 
 
 def test_shares_are_of_about_the_same_cost():
-    costs = list(enumerate((9, 1, 1, 1, 5, 4, 1)))
+    costs = dict(enumerate((9, 1, 1, 1, 5, 4, 1)))
     shares = divided(costs, 3)
     assert sorted(place for share in shares for place in share) == list(range(7))
-    assert max(sum(costs[place][1] for place in share) for share in shares) == 9
+    assert max(sum(costs[place] for place in share) for share in shares) == 9
     assert divided(costs, 0) == []
 
 

@@ -26,6 +26,9 @@ from tfngen.runtime import registry
 PROCESSES = "TFNGEN_COMPILE_PROCESSES"
 """The environment variable that says how many processes may compile; else as many as torch has threads."""
 
+SHARES = 4
+"""How many processes may be started for what is compiled in the time that one takes to start."""
+
 _log = logging.getLogger("tfngen")
 _one_at_a_time = Lock()
 
@@ -63,15 +66,15 @@ class Request:
 
 
 def compile_together(
-    request: Request, kernels: Iterable[K], is_missing: Callable[[K], bool], least: int
+    request: Request, kernels: Iterable[K], is_missing: Callable[[K], bool], start: int
 ) -> None:
-    """Compile kernels in other processes, if enough of them are missing, and wait.
+    """Compile kernels in other processes, if those will be done sooner than this one, and wait.
 
     Args:
         request: which kernels these are.
         kernels: all of them, in their order there; some may occur twice.
         is_missing: whether there is no machine code of one yet, here or on disk.
-        least: how many are worth a process of their own.
+        start: what a process costs before it compiles anything, in bytes of kernels' Python code.
     """
     processes, folder = _processes(), registry.folder(request.package)
     if processes < 2 or folder is None or not _can_start_python():
@@ -79,9 +82,11 @@ def compile_together(
     places = {kernel: place for place, kernel in enumerate(kernels)}
     with _one_at_a_time:
         missing = {each: place for each, place in places.items() if is_missing(each)}
-        costs = [(place, len(each.function.__code__.co_code)) for each, place in missing.items()]
-        shares = divided(costs, min(processes, len(costs) // least))
-        if len(shares) > 1:
+        costs = {place: len(each.function.__code__.co_code) for each, place in missing.items()}
+        alone = sum(costs.values())
+        shares = divided(costs, min(processes, len(costs), SHARES * alone // start))
+        together = start + max((sum(map(costs.__getitem__, share)) for share in shares), default=0)
+        if together < alone:
             _log.info("compiling %d kernels in %d processes", len(missing), len(shares))
             task = {**asdict(request), "folder": str(folder)}
             _run([{**task, "kernels": share} for share in shares])
@@ -113,15 +118,14 @@ def _run(tasks: Sequence[Mapping[str, Any]]) -> None:
         counter.close()
 
 
-def divided(costs: Iterable[tuple[int, int]], count: int) -> list[list[int]]:
+def divided(costs: Mapping[int, int], count: int) -> list[list[int]]:
     """Places in shares of about equal cost: the dearest first, each to whoever has least to do."""
     shares: list[list[int]] = [[] for _ in range(count)]
     loads = [0] * count
-    if count:
-        for place, cost in sorted(costs, key=lambda each: -each[1]):
-            least = loads.index(min(loads))
-            shares[least].append(place)
-            loads[least] += cost
+    for place in sorted(costs, key=costs.__getitem__, reverse=True) if count else ():
+        least = loads.index(min(loads))
+        shares[least].append(place)
+        loads[least] += costs[place]
     return shares
 
 

@@ -34,8 +34,8 @@ _FILTERS = (
 )
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
-FEWEST = 6
-"""The kernels that take longer to compile than a process to begin, about three seconds."""
+START = 40_000
+"""Bytes of kernels' Python code that take as long to compile as a process to start, some four seconds."""
 COPIES = 32
 """The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
@@ -127,7 +127,7 @@ class _Launch:
         self.work = work // AT_ONCE
         kernels = fitted_kernels(package, form, plan, dtype)
         request = Request(package, "cpu", form.name, plan, str(dtype).removeprefix("torch."))
-        compile_together(request, kernels, lambda kernel: kernel.is_missing, FEWEST)
+        compile_together(request, kernels, lambda kernel: kernel.is_missing, START)
         rows = []  # a kernel and its arguments for each path, arrays as offsets in bytes
         for path, kernel in zip(paths, kernels, strict=True):
             values = {

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tfngen.runtime.plan import Edges, PackedPath, Widths
 
 
+START = 20_000
+"""Bytes of kernels' Python code that take as long to compile as a process to start, some five seconds."""
 MOST_IN_PAIRS = 140
 """The registers that a lane may need for two channels, its addresses left out."""
 
@@ -192,9 +194,9 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
 
 
 def _compile(request: Request, kernels: Sequence[Kernel], capability: Capability) -> None:
-    """Compile all of them at once; one takes several times as long as a process to begin."""
+    """Compile all of them at once."""
     missing = partial(is_missing, capability=capability)
-    compile_together(replace(request, capability=capability), kernels, missing, least=1)
+    compile_together(replace(request, capability=capability), kernels, missing, START)
 
 
 def going_together(
