@@ -15,7 +15,10 @@ import torch
 import tfngen
 from tfngen import Graph
 from tfngen.forms import FORM, FORMS, TANGENT
-from tfngen.irreps import enumerate_paths
+from tfngen.interop.description import Description, Instruction
+from tfngen.interop.edges import graph_edges
+from tfngen.interop.products import EdgeProduct
+from tfngen.irreps import Irreps, enumerate_paths
 from tfngen.roles import SLOTS, Role
 from tfngen.runtime import convolution_operators, operators
 from tfngen.runtime.convolution_operators import compute as run_form
@@ -171,6 +174,16 @@ def test_nodes_of_several_pieces(tfn_l1):
     check_forms(tfn_l1, plan, edges)
 
 
+def test_sums_of_several_paths_and_of_none(tfn_l1):
+    """Later passes add to what earlier ones wrote, in spare rows too; what no path leads to is zero."""
+    paths = [PackedPath(0, 0, 0, 2, at, 0, 2 * at, 0, 2) for at in range(2)]
+    index = torch.tensor([[0, 1, 2, 3] * 10, [1] * 35 + [3] * 5])
+    forms = [FORM[name] for name in ("output", "d_grad")]
+    check_forms(tfn_l1, encode(Widths(2, 2, 4, 3), paths), Graph(index, 5).edges, forms=forms)
+    apart = [*paths[:1], paths[1]._replace(grad_offset=1)]  # columns 0 and 1, and 1 and 2
+    check_forms(tfn_l1, encode(Widths(2, 2, 4, 3), apart), random_graph(3, 6).edges, forms=forms)
+
+
 def test_edges_that_share_weights(tfn_l1):
     plan = tfn_l1.Convolution(*CASES["every path"])._numbers
     rows = torch.tensor([0, 2, 2, 0, 0, 2])
@@ -238,6 +251,39 @@ def test_indices_out_of_range_touch_nothing_outside(tfn_l1):
     for edges in broken:
         with running_on(cuda):
             run_form(FORM["output"], tfn_l1._package.fingerprint, plan, operands, edges)
+
+
+EDGE_PRODUCTS = {
+    "one channel of filters": ("2x0e+3x1o", "0e+1o", "3x1o+2x1o+3x0e", [(1, 0, 0), (0, 1, 1), (1, 1, 2)]),
+    "several, without weights": ("2x1o", "2x0e+2x1e", "2x1o+2x1e", [(0, 0, 0), (0, 1, 1), (0, 1, 1)]),
+    "one output for two degrees": ("2x0e+2x1o", "0e+1o", "2x1o+1x0e", [(1, 0, 0), (0, 1, 0)]),
+}
+"""Irreps of both sides and of the output, and what is coupled into what."""
+
+
+@pytest.mark.parametrize("name", EDGE_PRODUCTS)
+def test_products_over_a_graph_as_other_packages_describe_them(tfn_l1, name):
+    """Filters of several channels, scales of their own, and several paths into one output."""
+    *sides, coupled = EDGE_PRODUCTS[name]
+    weighted = "without" not in name
+    instructions = tuple(Instruction(*each, "uvu", weighted, 0.5 + at) for at, each in enumerate(coupled))
+    description = Description(*map(Irreps.parse, sides), instructions)
+    product, graph = EdgeProduct(description, tfn_l1), random_graph(3, 6)
+    x, y = (
+        random(rows, irreps.dim)
+        for rows, irreps in ((3, description.irreps_in1), (6, description.irreps_in2))
+    )
+    leaves = [x, y, random(6, description.weight_offsets()[-1])]
+    leaves = [each.requires_grad_() for each in leaves]
+
+    def derivatives():
+        found = product(*leaves, graph_edges(graph))
+        first = torch.autograd.grad((found**2).sum(), leaves, create_graph=True, allow_unused=True)
+        first = [each for each in first if each is not None]
+        second = torch.autograd.grad(sum((each**2).sum() for each in first), leaves[:2])
+        return [each.detach() for each in (found, *first, *second)]
+
+    assert_same(*both(derivatives), factor=100)
 
 
 # ── edge by edge, and point by point ────────────────────────────────────────────────────────────────────

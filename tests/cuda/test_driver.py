@@ -53,6 +53,7 @@ def notes(monkeypatch):
     driver._launcher.cache_clear()
     monkeypatch.setattr(driver, "_driver", lambda: library)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, index))
     monkeypatch.setattr(torch._C, "_cuda_getCurrentRawStream", lambda index: 77, raising=False)
     monkeypatch.setitem(example.loaded, 0, 2**40 + 1)
     yield library
@@ -86,6 +87,14 @@ def test_kernels_of_a_sequence_are_launched_in_order_with_their_own_arguments(no
     ]
     assert first[-1] == third[-1] == struct.pack("<Qi4xQqii", 1, 2, 3, 4, 5, 6)
     assert second[-1] == struct.pack("<Qi4xQqi", 1, 7, 3, 4, 5)
+
+
+def test_kernels_may_be_made_ready_before_the_first_launch_on_a_device(notes):
+    asked = []
+    sequence = LaunchSequence([Step(example, 1, 32)], example.arguments, asked.append)
+    for _ in range(2):
+        driver.launch(sequence, 1, [0] * 6, torch.device("cuda", 0))
+    assert asked == [(9, 0)]
 
 
 def test_what_a_kernel_is_fitted_to_is_no_argument_any_more(notes):

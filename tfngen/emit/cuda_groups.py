@@ -137,6 +137,7 @@ class _Layout:
         places = ["filter_at", *(["filter_adding"] if self.totals else [])]
         lines += [[f"{each}_{l}: Int" for l in self.degrees] for each in places]
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
+        places += ["grad_adding"] if self.sums else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
         return tuple(f"{', '.join(line)}," for line in lines)
 
@@ -180,7 +181,8 @@ class _Layout:
             for m, (each, place) in enumerate(sums):
                 others = "room" if m == 0 else f"offset(room, {place})"
                 total = f"over_teams({each}, {others}, {step}, teams)"
-                lines += _call_lines("store", [f"here, {_at(m, f'grad_step_{tag}')}", total, "active"], 8)
+                where = f"here, {_at(m, f'grad_step_{tag}')}"
+                lines += _call_lines("put", [where, total, "active", f"grad_adding_{tag}"], 8)
         return lines
 
     # ── what the channels of an edge have in common ─────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from tfngen.interop.description import UnsupportedError
-from tfngen.interop.standin import Made, Standin
+from tfngen.interop.standin import Made, Standin, device_of
 
 TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-6}
 """Of the largest entry: how far results of a stand-in may be from the original's. Models made in float32 and
@@ -212,8 +212,11 @@ def _made(module: nn.Module, maker: Callable[[nn.Module], Made]) -> tuple[Standi
         standin, call = maker(module)
     except UnsupportedError as error:
         return None, str(error)
+    device = device_of(module)
+    if reason := standin.left_on(device):
+        return None, reason
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), device, torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(0)
             wanted = call(module)
             torch.manual_seed(0)

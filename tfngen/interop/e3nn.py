@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import Description, Instruction, UnsupportedError
-from tfngen.interop.products import EdgeProduct, Product, computable, kernels_for
+from tfngen.interop.packages import Packages
+from tfngen.interop.products import EdgeProduct, Product
 from tfngen.interop.standin import Made, Standin
 from tfngen.irreps import Block, Irrep, Irreps
 from tfngen.runtime.features import Features
@@ -210,6 +211,10 @@ class TensorProduct(Standin):
             used = used.expand(*leading, -1).reshape(-1, used.shape[-1])
         return self.product(*rows, used).view(*leading, self._width)
 
+    def left_on(self, device: torch.device) -> str:
+        """Wherever there are no kernels for products of rows."""
+        return "" if device.type == "cpu" else f"products of rows have kernels for cpu, not {device.type}"
+
     def _suits(self, x: Tensor, y: Tensor, weight: Any) -> bool:
         """Whether there are kernels for it; what is wrong with the rest `original` knows how to say."""
         if not isinstance(weight, Tensor):
@@ -217,7 +222,7 @@ class TensorProduct(Standin):
         if tuple(each.shape[-1] if each.ndim else -1 for each in (x, y, weight)) != self._widths:
             return False
         shared = weight.ndim == 1 if self._shared else weight.ndim > 1
-        return computable(x, y, weight) and (shared or not weight.shape[-1])
+        return self.product.computes(x, y, weight) and (shared or not weight.shape[-1])
 
 
 class SphericalHarmonics(Standin):
@@ -245,18 +250,21 @@ class SphericalHarmonics(Standin):
             raise UnsupportedError("spherical harmonics of vectors that are not normalised")
         super().__init__(original)
         degrees = list(original._ls_list)
-        kernels = kernels_for((), max(degrees)) if kernels is None else kernels
-        if max(degrees) > kernels.LMAX or kernels.NORMALIZATION != "component":
+        if kernels is not None and (max(degrees) > kernels.LMAX or kernels.NORMALIZATION != "component"):
             raise ValueError(
                 f"kernels: they reach l = {kernels.LMAX}, {kernels.NORMALIZATION}-normalised; it must be "
                 f"{max(degrees)}, component"
             )
-        self.__dict__["kernels"] = kernels
+        self.__dict__["packages"] = Packages((), max(degrees), kernels)
         self._is_component = original.normalization == "component"
         norms = {"component": lambda _: 1.0, "integral": lambda _: 1 / sqrt(4 * pi)}
         norms["norm"] = lambda l: 1 / sqrt(2 * l + 1)
         self._columns = [l * l + m for l in degrees for m in range(2 * l + 1)]
         self._scales = [norms[original.normalization](l) for l in degrees for _ in range(2 * l + 1)]
+
+    def left_on(self, device: torch.device) -> str:
+        """Wherever there is no package."""
+        return self.packages.missing_on(device)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor) -> Tensor:
         """Y(x/|x|).
@@ -267,9 +275,9 @@ class SphericalHarmonics(Standin):
         Returns:
             (…, irreps_out.dim).
         """
-        if not computable(x) or x.shape[-1:] != (3,):
+        if x.shape[-1:] != (3,) or not self.packages.compute(x):
             return self.original.forward(x)
-        values = self.kernels.spherical_harmonics(x)
+        values = self.packages.on(x.device).spherical_harmonics(x)
         if self._columns != list(range(values.shape[-1])):
             first, last = self._columns[0], self._columns[-1] + 1
             if self._columns == list(range(first, last)):

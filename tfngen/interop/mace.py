@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import convolution_of, dtype_of
 from tfngen.interop.edges import edges_of
-from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 
 
@@ -43,12 +42,16 @@ class InteractionBlock(Standin):
         product = convolution_of(original.conv_tp, kernels)
 
         def convolve(x: Tensor, filters: Tensor, weight: Tensor, edge_index: Tensor) -> Tensor:
-            if not computable(x, filters, weight):
+            if not product.computes(x, filters, weight):
                 messages = original.conv_tp(x[edge_index[0]], filters, weight)
                 return messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, edge_index[1], messages)
             return product(x, filters, weight, edges_of(edge_index, x.shape[0]))
 
         self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve, "product": product}
+
+    def left_on(self, device: torch.device) -> str:
+        """Wherever there is no package."""
+        return self.product.missing_on(device)  # type: ignore[no-any-return]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the original's, with this convolution."""

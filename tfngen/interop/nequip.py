@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from tfngen.interop.e3nn import convolution_of
 from tfngen.interop.edges import edges_between
-from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 
 
@@ -35,11 +34,15 @@ class TensorProductScatter(Standin):
         super().__init__(original)
         self.__dict__["product"] = convolution_of(original.tp, kernels)
 
+    def left_on(self, device: torch.device) -> str:
+        """Wherever there is no package."""
+        return self.product.missing_on(device)  # type: ignore[no-any-return]
+
     def forward(
         self, x: Tensor, edge_attr: Tensor, edge_weight: Tensor, edge_dst: Tensor, edge_src: Tensor
     ) -> Tensor:
         """Σ over the edges into each node: (nodes, irreps_mid.dim)."""
-        if not computable(x, edge_attr, edge_weight):
+        if not self.product.computes(x, edge_attr, edge_weight):
             return self.original.forward(x, edge_attr, edge_weight, edge_dst, edge_src)
         return self.product(x, edge_attr, edge_weight, edges_between(edge_src, edge_dst, x.shape[0]))
 

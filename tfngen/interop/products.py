@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import accumulate
 from math import prod
 from types import ModuleType
@@ -13,45 +12,13 @@ from torch import Tensor
 from tfngen.interop.description import Description, UnsupportedError
 from tfngen.interop.edges import Edges
 from tfngen.interop.layout import turned
-from tfngen.irreps import Path
+from tfngen.interop.packages import OnDevices, Packages
 from tfngen.runtime.convolution_operators import convolve
 from tfngen.runtime.operators import inner
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.row_operators import row_product
 from tfngen.runtime.row_plan import MODES, RowInstruction, RowWidths, encode_rows
 from tfngen.runtime.segments import EdgeOrder
-
-SHARED_DEGREE = 3
-"""Up to here all models share the package of every path, and with it what was compiled for another."""
-
-DTYPES = (torch.float32, torch.float64)
-"""Those there are kernels for."""
-
-
-def computable(*tensors: Tensor) -> bool:
-    """Whether there are kernels for such tensors together: on the processor, of one dtype."""
-    return (
-        all(each.is_cpu and each.dtype == tensors[0].dtype for each in tensors) and tensors[0].dtype in DTYPES
-    )
-
-
-def kernels_for(paths: Sequence[Path], lmax: int = 0) -> ModuleType:
-    """A package with these paths and harmonics up to `lmax`, from the user's cache."""
-    from tfngen.cache import load
-
-    if max((lmax, *(max(path) for path in paths))) <= SHARED_DEGREE:
-        return load(SHARED_DEGREE)
-    wanted = sorted({*paths, *(Path(l, 0, l) for l in range(lmax + 1))})
-    return load(
-        convolutions={
-            "path_{}_{}_{}".format(*path): {
-                "irreps_in": f"32x{path.l_input}e",
-                "irreps_filter": f"{path.l_filter}e",
-                "irreps_out": f"{path.l_output}e",
-            }
-            for path in wanted
-        }
-    )
 
 
 class Product:
@@ -81,8 +48,12 @@ class Product:
                 found += whole.in_pieces()
                 columns.add(at)
         widths = RowWidths(x_offsets[-1], y_offsets[-1], len(columns), out_offsets[-1])
-        self.kernels = kernels_for([each.path for each in found]) if kernels is None else kernels
+        self._packages = Packages([each.path for each in found], given=kernels)
         self._plan, self._weights = encode_rows(widths, found), columns.weights(scaled=True)
+
+    def computes(self, *tensors: Tensor) -> bool:
+        """Whether there are kernels for such tensors together; for products of rows GPUs have none."""
+        return all(each.is_cpu for each in tensors) and self._packages.compute(*tensors)
 
     def __call__(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Multiply.
@@ -95,7 +66,8 @@ class Product:
         Returns:
             (rows, irreps_out.dim).
         """
-        return row_product(self.kernels._package.fingerprint, self._plan, x, y, self._weights(weight))
+        package = _package(self._packages, x)
+        return row_product(package, self._plan, x, y, self._weights(weight))
 
 
 class EdgeProduct:
@@ -143,10 +115,18 @@ class EdgeProduct:
                 )
                 columns.add(at, first=copy, step=copies)
         widths = Widths(filter_width, x_offsets[-1], len(columns), out_offsets[-1])
-        self.kernels = kernels_for([path.degrees for path in paths]) if kernels is None else kernels
+        self._packages = Packages([path.degrees for path in paths], given=kernels)
         self._plan, self._weights = encode(widths, paths), columns.weights(scaled=False)
         self._is_weighted = any(each.has_weight for each in description.instructions)
-        self._scales = _scales(description, scaled, widths)
+        self._scales = OnDevices(_scales(description, scaled, widths))
+
+    def computes(self, *tensors: Tensor) -> bool:
+        """Whether there are kernels for such tensors together."""
+        return self._packages.compute(*tensors)
+
+    def missing_on(self, device: torch.device) -> str:
+        """What is to be said where there are no kernels for `device`; else nothing."""
+        return self._packages.missing_on(device)
 
     def __call__(
         self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges, sharing: EdgeOrder | None = None
@@ -164,14 +144,24 @@ class EdgeProduct:
             (nodes, irreps_out.dim).
         """
         given = self.description
-        filters = y if self._scales is None else y @ self._scales.to(y)
+        scales = self._scales.like(y)
+        filters = y if scales is None else y @ scales
         if self._is_weighted:
             weights, over = self._weights(weight), edges.graph.shared_by(sharing)
         else:
             weights, over = self._weights(y.new_empty(1, 0)), edges.one_row
         operands = map(inner, (filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights))
-        sums = convolve("output", self.kernels._package.fingerprint, self._plan, list(operands), over)
+        sums = convolve("output", _package(self._packages, x), self._plan, list(operands), over)
         return turned(sums, given.irreps_out, "ir_mul", "mul_ir")
+
+
+def _package(packages: Packages, like: Tensor) -> str:
+    """The fingerprint of the package for tensors on the device of `like`."""
+    found = packages.on(like.device)
+    if found is None:
+        raise ValueError(f"x: on {like.device}; there are no kernels for it")
+    fingerprint: str = found._package.fingerprint
+    return fingerprint
 
 
 def _offsets(description: Description) -> tuple[list[int], ...]:
@@ -226,14 +216,15 @@ class _Weights:
     """A product's weights as an operator takes them."""
 
     def __init__(self, columns: list[int], numel: int, scales: list[float] | None) -> None:
-        self._columns = None if columns == list(range(numel)) else torch.tensor(columns)
+        self._columns = OnDevices(None if columns == list(range(numel)) else torch.tensor(columns))
         self._has_ones = numel in columns
-        self._scales = None if scales is None else torch.tensor(scales, dtype=torch.float64)
+        self._scales = OnDevices(None if scales is None else torch.tensor(scales, dtype=torch.float64))
 
     def __call__(self, weight: Tensor) -> Tensor:
         """(…, numel) → (…, the operator's own number of them)."""
         if self._has_ones:
             weight = torch.cat([weight, weight.new_ones(*weight.shape[:-1], 1)], dim=-1)
-        if self._columns is not None:
-            weight = weight.index_select(-1, self._columns.to(weight.device))
-        return weight if self._scales is None else weight * self._scales.to(weight)
+        columns, scales = self._columns.like(weight), self._scales.like(weight)
+        if columns is not None:
+            weight = weight.index_select(-1, columns)
+        return weight if scales is None else weight * scales

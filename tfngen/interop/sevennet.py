@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import convolution_of
 from tfngen.interop.edges import edges_of, pairs_of
-from tfngen.interop.products import computable
 from tfngen.interop.standin import Made, Standin
 from tfngen.runtime.segments import EdgeOrder
 
@@ -47,6 +46,10 @@ class IrrepsConvolution(Standin):
         self.__dict__["product"] = convolution_of(original.convolution, kernels)
         self.__dict__["outputs"] = None
 
+    def left_on(self, device: torch.device) -> str:
+        """Wherever there is no package."""
+        return self.product.missing_on(device)  # type: ignore[no-any-return]
+
     def placed_in(self, model: nn.Module) -> None:
         """Learn of the modules that may split a virial among atoms, edge by edge."""
         self.__dict__["outputs"] = [each for each in model.modules() if hasattr(each, "use_atomic_virial")]
@@ -54,7 +57,7 @@ class IrrepsConvolution(Standin):
     def forward(self, data: dict[str, Any]) -> dict[str, Any]:
         """Node features after the convolution, under `key_x`."""
         x, filters = data[self.key_x], data[self.key_filter]
-        if not computable(x, filters, data[self.key_weight_input]):
+        if not self.product.computes(x, filters, data[self.key_weight_input]):
             return self.original.forward(data)
         # SevenNet lists the node that is summed into first.
         edges = edges_of(data[self.key_edge_idx], x.shape[0], source_row=1)

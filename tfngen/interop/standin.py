@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 _OWN = ("original", "training")
@@ -54,12 +55,22 @@ class Standin(nn.Module):
         """How the names begin of all modules whose work it does, where its own is `name`."""
         return [f"{name}."] if self.absorbed is None else [f"{name}.{child}." for child in self.absorbed]
 
+    def left_on(self, device: torch.device) -> str:
+        """Why tensors of `device` would be left to `original`; empty where they would not."""
+        return ""
+
     def placed_in(self, model: nn.Module) -> None:
         """Told once it is a part of `model`, whatever that is good for."""
 
     def extra_repr(self) -> str:
         """What it stands in for."""
         return f"for {type(self.original).__module__}.{type(self.original).__name__}"
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's tensors are; torch's default where it has none."""
+    tensors = (*module.parameters(), *module.buffers())
+    return next((each.device for each in tensors), torch.get_default_device())
 
 
 Made = tuple[Standin, Callable[[nn.Module], Tensor]]

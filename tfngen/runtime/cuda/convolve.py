@@ -85,6 +85,7 @@ class _Passes(NamedTuple):
         slots: how many parts derivatives by filters come in, one for each block of channels.
         fill_filters: whether all passes add to those, which begin as zeros.
         fill_inputs: whether derivatives by inputs are not written in all of their rows.
+        fill_sums: the same of sums over a node's edges, or whether some are begun by several passes.
     """
 
     sequence: LaunchSequence
@@ -93,6 +94,7 @@ class _Passes(NamedTuple):
     slots: int
     fill_filters: bool
     fill_inputs: bool
+    fill_sums: bool
 
 
 OF_GRAPH = ("pieces", "order", "num_edges", "sources", "num_nodes")
@@ -135,6 +137,10 @@ class _Buffers:
         self.spares: Tensor | None = None
         if self.pieces.spares and ("output" in named or "d_grad" in named):
             self.spares = some.new_empty(self.pieces.spares, widths.grad)
+        if passes.fill_sums:
+            for begun in (named["output" if "output" in named else "d_grad"], self.spares):
+                if begun is not None:
+                    begun.zero_()
         order, sources, shared = edges.by_target.order, place(edges.sources), edges.weight_index
         self.values = [place(self.pieces.table), place(order), count, sources, edges.num_nodes]
         # What is not there is not read, nor written.
@@ -181,16 +187,31 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     fill_filters = len(set(blocks)) > 1 or sum(columns.values()) < widths.filter
     steps: list[Step] = []
     written: set[tuple[str, int]] = {("filter", each) for each in columns} if fill_filters else set()
+    fill_sums = "grad" in form.by and not _are_summed_once(paths, widths.grad)
+    written |= {("grad", each) for each in range(widths.grad)} if fill_sums else set()
     for module, together in going:
         steps.append(fit(module, together, written=frozenset(written)))
-        written |= {(slot, path.offset(slot)) for path in together for slot in ("filter", "input")}
+        written |= {(slot, path.offset(slot)) for path in together for slot in ("filter", "input", "grad")}
     inputs = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
     fill_inputs = sum(inputs.values()) < widths.input
     tensors = (*form.operands, *form.results)
     request = Request(package, "cuda", form_name, plan, str(dtype).removeprefix("torch."), even)
     prepare = partial(_compile, request, [step.kernel for step in steps])
     launches = LaunchSequence(steps, _names(tensors), prepare)
-    return _Passes(launches, tensors, widths, max(blocks, default=1), fill_filters, fill_inputs)
+    slots = max(blocks, default=1)
+    return _Passes(launches, tensors, widths, slots, fill_filters, fill_inputs, fill_sums)
+
+
+def _are_summed_once(paths: Sequence[PackedPath], width: int) -> bool:
+    """Whether all of a row of sums is written, and what several paths add to is the same for each of them."""
+    places = {(path.grad_offset, path.grad_step, path.channels, path.l_output) for path in paths}
+    columns = [
+        start + m * step + channel
+        for start, step, channels, l_output in places
+        for m in range(2 * l_output + 1)
+        for channel in range(channels)
+    ]
+    return len(columns) == len(set(columns)) == width
 
 
 def _compile(request: Request, kernels: Sequence[Kernel], capability: Capability) -> None:
@@ -257,8 +278,11 @@ def launch_of(
     numbers |= {"full": int(lanes % block.lanes == 0), "channels": lanes}
     numbers |= {"input_at": paths[0].input_offset // of_lane}
     numbers |= {"adding": int(("input", paths[0].input_offset) in written)}
-    for path in paths:
+    begun = {at for slot, at in written if slot == "grad"}
+    for path in sorted(paths, key=lambda each: module.PATHS.index(tuple(each.degrees))):
         tag = "_".join(map(str, path.degrees))
+        numbers[f"grad_adding_{tag}"] = int(path.grad_offset in begun)
+        begun.add(path.grad_offset)
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
         numbers[f"filter_adding_{path.l_filter}"] = int(("filter", path.filter_offset) in written)
         numbers[f"weight_at_{tag}"] = path.weight_offset // of_lane

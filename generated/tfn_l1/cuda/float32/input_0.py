@@ -78,8 +78,8 @@ def output(
     outputs: Channels, output_row: Size, spares: Channels,
     tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
-    weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
-    weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
+    weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -156,7 +156,7 @@ def output(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_0_0_0 + channel)
-            store(here, 0, over_teams(output_0_0_0[0], room, lanes, teams), active)
+            put(here, 0, over_teams(output_0_0_0[0], room, lanes, teams), active, grad_adding_0_0_0)
     if has_1_0_1:
         if teams > 1:
             cuda.syncthreads()
@@ -168,14 +168,19 @@ def output(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_0_1 + channel)
-            store(here, 0, over_teams(output_1_0_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(output_1_0_1[0], room, 3 * lanes, teams), active,
+                grad_adding_1_0_1,
+            )
+            put(
                 here, grad_step_1_0_1,
                 over_teams(output_1_0_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_1_0_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_1_0_1,
                 over_teams(output_1_0_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_1_0_1,
             )
 
 
@@ -680,8 +685,8 @@ def d_grad(
     d_grads: Channels, d_grad_row: Size, spares: Channels,
     tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
-    weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
-    weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
+    weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -782,7 +787,7 @@ def d_grad(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_0_0_0 + channel)
-            store(here, 0, over_teams(d_grad_0_0_0[0], room, lanes, teams), active)
+            put(here, 0, over_teams(d_grad_0_0_0[0], room, lanes, teams), active, grad_adding_0_0_0)
     if has_1_0_1:
         if teams > 1:
             cuda.syncthreads()
@@ -794,14 +799,19 @@ def d_grad(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_0_1 + channel)
-            store(here, 0, over_teams(d_grad_1_0_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(d_grad_1_0_1[0], room, 3 * lanes, teams), active,
+                grad_adding_1_0_1,
+            )
+            put(
                 here, grad_step_1_0_1,
                 over_teams(d_grad_1_0_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_1_0_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_1_0_1,
                 over_teams(d_grad_1_0_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_1_0_1,
             )
 
 

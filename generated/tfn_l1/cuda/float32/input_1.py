@@ -80,9 +80,9 @@ def output(
     outputs: Channels, output_row: Size, spares: Channels,
     tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
-    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
-    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
-    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
+    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
+    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -178,14 +178,19 @@ def output(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_0_1_1 + channel)
-            store(here, 0, over_teams(output_0_1_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(output_0_1_1[0], room, 3 * lanes, teams), active,
+                grad_adding_0_1_1,
+            )
+            put(
                 here, grad_step_0_1_1,
                 over_teams(output_0_1_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_0_1_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_0_1_1,
                 over_teams(output_0_1_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_0_1_1,
             )
     if has_1_1_0:
         if teams > 1:
@@ -196,7 +201,7 @@ def output(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_1_0 + channel)
-            store(here, 0, over_teams(output_1_1_0[0], room, lanes, teams), active)
+            put(here, 0, over_teams(output_1_1_0[0], room, lanes, teams), active, grad_adding_1_1_0)
     if has_1_1_1:
         if teams > 1:
             cuda.syncthreads()
@@ -208,14 +213,19 @@ def output(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_1_1 + channel)
-            store(here, 0, over_teams(output_1_1_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(output_1_1_1[0], room, 3 * lanes, teams), active,
+                grad_adding_1_1_1,
+            )
+            put(
                 here, grad_step_1_1_1,
                 over_teams(output_1_1_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_1_1_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_1_1_1,
                 over_teams(output_1_1_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_1_1_1,
             )
 
 
@@ -827,9 +837,9 @@ def d_grad(
     d_grads: Channels, d_grad_row: Size, spares: Channels,
     tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
-    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
-    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
-    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
+    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
+    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -958,14 +968,19 @@ def d_grad(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_0_1_1 + channel)
-            store(here, 0, over_teams(d_grad_0_1_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(d_grad_0_1_1[0], room, 3 * lanes, teams), active,
+                grad_adding_0_1_1,
+            )
+            put(
                 here, grad_step_0_1_1,
                 over_teams(d_grad_0_1_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_0_1_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_0_1_1,
                 over_teams(d_grad_0_1_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_0_1_1,
             )
     if has_1_1_0:
         if teams > 1:
@@ -976,7 +991,7 @@ def d_grad(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_1_0 + channel)
-            store(here, 0, over_teams(d_grad_1_1_0[0], room, lanes, teams), active)
+            put(here, 0, over_teams(d_grad_1_1_0[0], room, lanes, teams), active, grad_adding_1_1_0)
     if has_1_1_1:
         if teams > 1:
             cuda.syncthreads()
@@ -988,14 +1003,19 @@ def d_grad(
             cuda.syncthreads()
         if team == 0:
             here = offset(home, grad_at_1_1_1 + channel)
-            store(here, 0, over_teams(d_grad_1_1_1[0], room, 3 * lanes, teams), active)
-            store(
+            put(
+                here, 0, over_teams(d_grad_1_1_1[0], room, 3 * lanes, teams), active,
+                grad_adding_1_1_1,
+            )
+            put(
                 here, grad_step_1_1_1,
                 over_teams(d_grad_1_1_1[1], offset(room, lanes), 3 * lanes, teams), active,
+                grad_adding_1_1_1,
             )
-            store(
+            put(
                 here, 2 * grad_step_1_1_1,
                 over_teams(d_grad_1_1_1[2], offset(room, 2 * lanes), 3 * lanes, teams), active,
+                grad_adding_1_1_1,
             )
 
 
