@@ -13,11 +13,16 @@ from tfngen import console
 def report(
     path: Annotated[Path, typer.Argument(help="The folder of a generated package.", metavar="PATH")],
     html: Annotated[Path | None, typer.Option(help="Write it as one page, with its roofline.")] = None,
-    dtype: Annotated[str, typer.Option(help="Which kernels: float32 or float64.")] = "float32",
+    dtype: Annotated[
+        str, typer.Option(help="What is in memory: float32 or float64; float16 or bfloat16.")
+    ] = "float32",
     channels: Annotated[
         int | None, typer.Option(help="Of every irrep; what the package was built for by default.", min=1)
     ] = None,
     neighbors: Annotated[int, typer.Option(help="The edges of a node, which share its row.", min=1)] = 30,
+    products: Annotated[
+        bool, typer.Option("--products", help="The kernels of `tensor_product` too, four for each path.")
+    ] = False,
 ) -> None:
     """Count and compile a package's kernels for GPUs: operations, bytes, registers, and floors in time.
 
@@ -28,7 +33,9 @@ def report(
     from tfngen.report.page import head, rows, total_head, total_rows
 
     with console.progress() as advance:
-        found = report(path, dtype=dtype, channels=channels, neighbors=neighbors, progress=advance)
+        found = report(
+            path, dtype=dtype, channels=channels, neighbors=neighbors, products=products, progress=advance
+        )
     console.print_table(head(found), rows(found))
     console.print_table(total_head(), total_rows(found))
     if html is not None:

@@ -50,6 +50,31 @@ def test_operations_and_bytes_are_those_counted_by_hand(found):
     assert output.intensity == output.flops / output.bytes
 
 
+def test_half_precision_moves_half_the_bytes_and_computes_in_float32(folder, found):
+    halves = report(folder, dtype="float16", neighbors=10)
+    for half, full in zip(halves, found, strict=True):
+        assert (half.module, half.name, half.flops) == (full.module, full.name, full.flops)
+        indices = 16 if full.unit == "edge" else 0
+        kept = 1 if full.unit == "point" else 2  # harmonics have float32 in memory
+        assert kept * (half.bytes - indices) == pytest.approx(full.bytes - indices)
+        at_h200 = next(machine for machine in MACHINES if machine.name == "H200")
+        assert half.nanoseconds["H200"] == pytest.approx(1e9 * at_h200.seconds(half.flops, half.bytes))
+        assert sum(half.stack.values()) == 0
+
+
+def test_products_are_reported_where_they_are_asked_for(folder, found):
+    every = report(folder, neighbors=10, products=True)
+    products = [each for each in every if each.unit == "row"]
+    assert [each for each in every if each.unit != "row"] == found
+    assert len(products) == 4 * len({each.module for each in products})
+    output = next(each for each in products if (each.module, each.name) == ("path_1_0_1", "output"))
+    # Filters of 3, an input, a weight and 3 outputs for each of 16 channels; w·x once, then its 3 products.
+    assert output.channels == 16
+    assert output.bytes == 4 * (3 + 16 * (1 + 1 + 3))
+    assert output.flops == 16 * 4
+    assert [name for name, *_ in totals(every)] == [form.name for form in FORMS]
+
+
 def test_a_floor_is_what_takes_longer():
     machine = Machine("some", (9, 0), teraflops=10.0, terabytes=2.0, shared=2**17)
     assert machine.seconds(10e12, 1e12) == 1.0
@@ -122,8 +147,9 @@ def test_the_command_prints_and_writes(folder, tmp_path):
     from tfngen.cli import app
 
     file = tmp_path / "made" / "report.html"
-    result = CliRunner().invoke(app, ["report", str(folder), "--html", str(file)])
+    result = CliRunner().invoke(app, ["report", str(folder), "--products", "--html", str(file)])
     assert result.exit_code == 0, result.output
+    assert "path_0_0_0.d_weight" in result.output
     assert "input_1.double_backward" in result.output
     assert "ns H200" in result.output
     assert file.read_text(encoding="utf-8").rstrip().endswith("</html>")

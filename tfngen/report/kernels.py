@@ -9,8 +9,6 @@ from itertools import accumulate
 from pathlib import Path as FilePath
 from typing import Any
 
-import numpy as np
-
 from tfngen import naming
 from tfngen.build import derive, make_plan
 from tfngen.cache import import_package
@@ -23,9 +21,12 @@ from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
 from tfngen.irreps import Path
 from tfngen.report.machines import MACHINES, Machine
+from tfngen.runtime.cuda.precision import STORED, computed_in, named, suited
 from tfngen.runtime.plan import PackedPath
 from tfngen.spec import BuildSpec
 
+HALVES = [str(dtype).removeprefix("torch.") for dtype in STORED]
+"""What kernels of float32 may have in memory."""
 INDEX = 8
 """Bytes of an index."""
 
@@ -37,15 +38,15 @@ class KernelReport:
     Attributes:
         module: where it stands.
         name: what it is called there.
-        unit: what it does its work for, ``edge`` or ``point``.
+        unit: what it does its work for: an ``edge`` of a graph, a ``row`` of a product, or a ``point``.
         paths: how many paths it is for.
         channels: of its paths, those of the widest.
-        flops: operations for an edge (or point), all paths and channels.
+        flops: operations for one, all paths and channels.
         bytes: what goes through memory for one.
         registers: of a thread, by compute capability.
         stack: bytes of a thread that had no register, by compute capability.
         warps: how many a multiprocessor of each machine holds.
-        nanoseconds: the floor for an edge on each machine.
+        nanoseconds: the floor for one on each machine.
     """
 
     module: str
@@ -72,15 +73,18 @@ def report(
     dtype: str = "float32",
     channels: int | None = None,
     neighbors: int = 30,
+    products: bool = False,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[KernelReport]:
     """Every kernel of the package in `folder` that goes over a graph, and its spherical harmonics.
 
     Args:
         folder: a generated package with kernels for GPUs.
-        dtype: which of its kernels.
+        dtype: which of its kernels; ``float16`` and ``bfloat16`` are what those of float32 then have in
+            memory (harmonics, which are computed of positions, excepted).
         channels: of every irrep; those that the package was built for, unless given.
         neighbors: the edges of a node, which share its row.
+        products: report the kernels of ``tensor_product`` too, four for each path.
         progress: told about each step.
 
     Raises:
@@ -94,12 +98,12 @@ def report(
         raise ValueError(
             f"path: {folder} was built for {', '.join(spec.targets)}; build it with --target all to report"
         )
-    if dtype not in spec.dtypes:
+    computed = "float32" if dtype in HALVES else dtype
+    if computed not in spec.dtypes:
         raise ValueError(f"dtype: got {dtype!r}; {folder} was built for {', '.join(spec.dtypes)}")
     plan = make_plan(spec, derive(spec, progress), progress)
-    home = f"{import_package(folder).__name__}.cuda.{dtype}"
-    counting = _Counting(plan, home, np.dtype(dtype).itemsize, channels, neighbors)
-    tasks = counting.tasks()
+    home = f"{import_package(folder).__name__}.cuda.{computed}"
+    tasks = _Counting(plan, home, dtype, channels, neighbors).tasks(products)
     found = []
     for done, task in enumerate(tasks, start=1):
         found.append(task())
@@ -108,22 +112,35 @@ def report(
 
 
 class _Counting:
-    def __init__(self, plan: Plan, home: str, itemsize: int, channels: int | None, neighbors: int) -> None:
-        self.home, self.dtype = home, home.rpartition(".")[2]
-        self.itemsize, self.neighbors = itemsize, neighbors
+    """What a package's kernels cost.
+
+    Attributes:
+        home: the module that has those of the dtype they compute in.
+        dtype: of what is in memory.
+        itemsize, computed: bytes of a number in memory, and of one that is computed with.
+    """
+
+    def __init__(self, plan: Plan, home: str, dtype: str, channels: int | None, neighbors: int) -> None:
+        self.home, self.dtype, self.neighbors = home, named(dtype), neighbors
+        self.itemsize, self.computed = self.dtype.itemsize, computed_in(self.dtype).itemsize
         self.plan = plan
         self.plans: dict[Path, PathPlan] = {each.path: each for each in plan.paths}
         self.widths = {path: channels or width for path, width in plan.spec.widths.items()}
 
-    def tasks(self) -> list[Callable[[], KernelReport]]:
+    def tasks(self, products: bool) -> list[Callable[[], KernelReport]]:
         """What there is to be done, kernel by kernel."""
         graph = [
             lambda form=form, name=name, paths=paths: self._over_a_graph(form, name, paths)
             for form in FORMS
             for name, paths in self._passes()
         ]
+        rows = [
+            lambda path=each.path, planned=planned: self._of_rows(path, planned)
+            for each in self.plan.paths
+            for planned in each.kernels
+        ]
         points = [lambda planned=planned: self._of_points(planned) for planned in self.plan.harmonics.kernels]
-        return [*graph, *points]
+        return [*graph, *(rows if products else ()), *points]
 
     def _passes(self) -> Iterator[tuple[str, list[PackedPath]]]:
         """What goes through the edges together where every degree has one input irrep."""
@@ -134,13 +151,12 @@ class _Counting:
 
     def _over_a_graph(self, form: Form, name: str, rows: list[PackedPath]) -> KernelReport:
         from tfngen.runtime.cuda.convolve import launch_of
-        from tfngen.runtime.cuda.precision import named
 
         paths = [row.degrees for row in rows]
         widest = max(self.widths[path] for path in paths)
         planned = [(self._planned(path, form), self.widths[path]) for path in paths]
         module = import_module(f"{self.home}.{name}")
-        launch = launch_of(form, module, rows, dtype=named(self.dtype))
+        launch = launch_of(form, module, rows, dtype=self.dtype)
         return self._report(
             name,
             launch.kernel,
@@ -176,6 +192,13 @@ class _Counting:
             elements += row[slot] * {"grad": 1 / self.neighbors, "input": 2}.get(slot, 1)
         return elements * self.itemsize + 2 * INDEX
 
+    def _of_rows(self, path: Path, planned: PlannedKernel) -> KernelReport:
+        """One of a path's four, row by row: everything is read and written once."""
+        name, width = naming.path_module(path), self.widths[path]
+        kernel = suited(getattr(import_module(f"{self.home}.{name}"), planned.kernel.name), self.dtype)
+        flops, moved = planned.cost.flops(width), planned.cost.bytes(width, self.itemsize)
+        return self._report(name, kernel, "row", 1, width, flops, moved, MOST_THREADS, 0)
+
     def _of_points(self, planned: PlannedKernel) -> KernelReport:
         module = import_module(f"{self.home}.{naming.HARMONICS_MODULE}")
         kernel = planned.kernel
@@ -183,7 +206,7 @@ class _Counting:
         flops = planned.cost.channel.flops + planned.cost.edge.flops
         function = getattr(module, kernel.name)
         return self._report(
-            naming.HARMONICS_MODULE, function, "point", 0, 1, flops, values * self.itemsize, MOST_THREADS, 0
+            naming.HARMONICS_MODULE, function, "point", 0, 1, flops, values * self.computed, MOST_THREADS, 0
         )
 
     def _report(
@@ -219,7 +242,7 @@ class _Counting:
             stack={each: taken.stack for each, taken in resources.items()},
             warps={machine.name: warps(machine) for machine in MACHINES},
             nanoseconds={
-                machine.name: 1e9 * machine.seconds(flops, moved, self.itemsize) for machine in MACHINES
+                machine.name: 1e9 * machine.seconds(flops, moved, self.computed) for machine in MACHINES
             },
         )
 
