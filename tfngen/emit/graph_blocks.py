@@ -80,7 +80,7 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
         start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
-        rows=indented(_rows(form), INNER),
+        rows=indented([*_rows(form), *_coming(kernel, form, places)], INNER),
         body=_body(kernel, added, places, printer, stored=[]),
         finish=indented(finish, EDGE),
     )

@@ -204,9 +204,23 @@ class Square:
 
     def write(self, columns: list[ir.Value], alignment: ir.Constant) -> None:
         """The inverse of `read`."""
+        rows = [*zip(transposed(self.builder, columns, self.vector), self._places(), strict=True)]
+        if STORES_MASKED:
+            self._write_active(rows, alignment)
+            return
+        full = self.builder.and_(*(all_active(self.builder, mask) for mask in (self.active, self.within)))
+        with self.builder.if_else(full, likely=True) as (every, some):
+            with every:
+                for row, (pointer, _) in rows:
+                    self.builder.store(row, pointer, align=alignment.constant)
+            with some:
+                self._write_active(rows, alignment)
+
+    def _write_active(
+        self, rows: list[tuple[ir.Value, tuple[ir.Value, ir.Value]]], alignment: ir.Constant
+    ) -> None:
         name = f"llvm.masked.store.{suffix(self.vector)}.p0"
-        rows = transposed(self.builder, columns, self.vector)
-        for row, (pointer, which) in zip(rows, self._places(), strict=True):
+        for row, (pointer, which) in rows:
             call_llvm(self.builder, name, ir.VoidType(), [row, pointer, alignment, which])
 
     def _places(self) -> list[tuple[ir.Value, ir.Value]]:

@@ -73,6 +73,12 @@ def output(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 weighted_filter_0 = filter_0 * weight
@@ -113,6 +119,12 @@ def d_input(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 weighted_filter_0 = filter_0 * weight
@@ -353,6 +365,16 @@ def d_grad(tile, call):
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
+                bring(input_tangents, coming_at)
+                bring(input_tangents, coming_at + input_step)
+                bring(input_tangents, coming_at + 2 * input_step)
                 input_x = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_x = input_x * weight

@@ -74,6 +74,10 @@ def output(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
@@ -112,6 +116,12 @@ def d_input(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 weight = load(weights, weight_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
@@ -344,6 +354,12 @@ def d_grad(tile, call):
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(input_tangents, coming_at)
                 input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, neighbor_at, active)

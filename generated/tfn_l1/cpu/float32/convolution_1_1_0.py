@@ -90,6 +90,12 @@ def output(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
                 weight = load(weights, weight_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
                 input_x = load(inputs, neighbor_at, active)
@@ -142,6 +148,10 @@ def d_input(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_grad_0 = grad_0 * weight
@@ -445,6 +455,16 @@ def d_grad(tile, call):
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
+                bring(input_tangents, coming_at)
+                bring(input_tangents, coming_at + input_step)
+                bring(input_tangents, coming_at + 2 * input_step)
                 input_tangent_x = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, neighbor_at, active)

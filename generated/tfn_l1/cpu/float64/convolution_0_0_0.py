@@ -71,6 +71,10 @@ def output(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
@@ -102,6 +106,10 @@ def d_input(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
@@ -297,6 +305,12 @@ def d_grad(tile, call):
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(input_tangents, coming_at)
                 input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 input_0 = load(inputs, neighbor_at, active)

@@ -92,6 +92,12 @@ def output(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
                 weight = load(weights, weight_at, active)
                 coupling_z_x = load_scalar(couplings, edge)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
@@ -145,6 +151,12 @@ def d_input(tile, call):
                 next_weight_at = load_index(weight_rows, edge + edges) + channel
                 fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(grads, coming_at)
+                bring(grads, coming_at + grad_step)
+                bring(grads, coming_at + 2 * grad_step)
                 weight = load(weights, weight_at, active)
                 coupling_z_x = load_scalar(couplings, edge)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
@@ -474,6 +486,16 @@ def d_grad(tile, call):
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                bring(weights, coming_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
+                bring(inputs, coming_at)
+                bring(inputs, coming_at + input_step)
+                bring(inputs, coming_at + 2 * input_step)
+                bring(input_tangents, coming_at)
+                bring(input_tangents, coming_at + input_step)
+                bring(input_tangents, coming_at + 2 * input_step)
                 input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
                 weight = load(weights, weight_at, active)
                 input_y = load(inputs, neighbor_at + input_step, active)
