@@ -155,6 +155,12 @@ def build(
         "channels": channels,
     }
     spec = specification(config, {key: value for key, value in options.items() if value is not None})
+    for option, given in (("capability", capability), ("stored", stored)):
+        if given and not (precompile and "cuda" in spec.targets):
+            raise ValueError(
+                f"{option}: it says what kernels for GPUs are compiled for now; that takes --precompile, and "
+                "--target cuda or all"
+            )
     with console.progress() as advance:
         report = pipeline.build(spec, out, advance, workers=os.cpu_count() or 1)
     console.print_build(report)

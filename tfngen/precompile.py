@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from tfngen.runtime.cpu.kernel import Kernel
 
 
+HALVES = ("float16", "bfloat16")
+"""What kernels for GPUs may read and write that compute in float32."""
+
+
 def kernel_modules(folder: Path, target: str) -> Iterator[str]:
     """The modules of the package in `folder` that hold kernels for `target`, as dotted names below it."""
     for file in sorted(folder.glob(f"{target}/*/*.py")):
@@ -55,7 +59,13 @@ def precompile(
 
     Returns:
         The number of kernels.
+
+    Raises:
+        ValueError: `stored` names no half precision.
     """
+    for each in stored:
+        if each not in HALVES:
+            raise ValueError(f"stored: got {each!r}; it must be one of {', '.join(HALVES)}")
     tasks: list[_Task] = [_Task(name) for name in kernel_modules(folder, "cpu")]
     for name, capability in product(kernel_modules(folder, "cuda"), capabilities):
         forms = FORM if naming.is_group_module(name) else ("",)

@@ -199,6 +199,26 @@ def test_kernels_for_half_precision_are_compiled_ahead_where_asked(tmp_path):
     assert len([*(tmp_path / "model").rglob("*.cubin")]) == 27
 
 
+@pytest.mark.parametrize("option", [["--capability", "9.0"], ["--stored", "float16"]])
+@pytest.mark.parametrize("command", [["--target", "cuda"], ["--target", "cpu", "--precompile"]])
+def test_what_would_have_no_effect_is_an_error(command, option, tmp_path):
+    from typer.testing import CliRunner
+
+    from tfngen.cli import app
+
+    result = CliRunner().invoke(app, ["build", "--lmax", "0", "--out", str(tmp_path), *command, *option])
+    assert result.exit_code != 0
+    assert f"{option[0][2:]}: it says what kernels for GPUs are compiled for now" in str(result.exception)
+    assert not any(tmp_path.iterdir())
+
+
+def test_precision_that_is_no_half_is_named(tmp_path):
+    from tfngen.precompile import precompile
+
+    with pytest.raises(ValueError, match="stored: got 'float8'; it must be one of float16, bfloat16"):
+        precompile(tmp_path, stored=["float8"])
+
+
 @pytest.mark.parametrize("text", ["5.0", "nine", "90", ""])
 def test_a_capability_that_cannot_be_is_named(text):
     from typer.testing import CliRunner
