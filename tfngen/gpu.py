@@ -21,6 +21,8 @@ ALIGNED = 16
 
 CAPABILITIES: tuple[Capability, ...] = ((8, 0), (9, 0))
 """What is compiled for when nobody says: A100, and H100 and H200."""
+HALVES = ("float16", "bfloat16")
+"""What kernels that compute in float32 may have in memory instead."""
 OLDEST: Capability = (7, 5)
 """The oldest compute capability that CUDA 13 compiles for."""
 

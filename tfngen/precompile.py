@@ -19,14 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfngen import naming
 from tfngen.forms import FORM
-from tfngen.gpu import Capability
+from tfngen.gpu import HALVES, Capability
 
 if TYPE_CHECKING:
     from tfngen.runtime.cpu.kernel import Kernel
-
-
-HALVES = ("float16", "bfloat16")
-"""What kernels for GPUs may read and write that compute in float32."""
 
 
 def kernel_modules(folder: Path, target: str) -> Iterator[str]:

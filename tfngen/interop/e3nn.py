@@ -262,10 +262,6 @@ class SphericalHarmonics(Standin):
         self._columns = [l * l + m for l in degrees for m in range(2 * l + 1)]
         self._scales = [norms[original.normalization](l) for l in degrees for _ in range(2 * l + 1)]
 
-    def left_on(self, device: torch.device) -> str:
-        """Wherever there is no package."""
-        return self.packages.missing_on(device)  # type: ignore[no-any-return]
-
     def forward(self, x: Tensor) -> Tensor:
         """Y(x/|x|).
 

@@ -47,11 +47,8 @@ class InteractionBlock(Standin):
                 return messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, edge_index[1], messages)
             return product(x, filters, weight, edges_of(edge_index, x.shape[0]))
 
-        self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve, "product": product}
-
-    def left_on(self, device: torch.device) -> str:
-        """Wherever there is no package."""
-        return self.product.missing_on(device)  # type: ignore[no-any-return]
+        self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve}
+        self.__dict__ |= {"product": product, "packages": product.packages}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the original's, with this convolution."""

@@ -32,11 +32,8 @@ class TensorProductScatter(Standin):
 
     def __init__(self, original: nn.Module, kernels: ModuleType | None = None) -> None:
         super().__init__(original)
-        self.__dict__["product"] = convolution_of(original.tp, kernels)
-
-    def left_on(self, device: torch.device) -> str:
-        """Wherever there is no package."""
-        return self.product.missing_on(device)  # type: ignore[no-any-return]
+        product = convolution_of(original.tp, kernels)
+        self.__dict__ |= {"product": product, "packages": product.packages}
 
     def forward(
         self, x: Tensor, edge_attr: Tensor, edge_weight: Tensor, edge_dst: Tensor, edge_src: Tensor

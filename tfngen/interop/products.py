@@ -48,12 +48,12 @@ class Product:
                 found += whole.in_pieces()
                 columns.add(at)
         widths = RowWidths(x_offsets[-1], y_offsets[-1], len(columns), out_offsets[-1])
-        self._packages = Packages([each.path for each in found], given=kernels)
+        self.packages = Packages([each.path for each in found], given=kernels)
         self._plan, self._weights = encode_rows(widths, found), columns.weights(scaled=True)
 
     def computes(self, *tensors: Tensor) -> bool:
         """Whether there are kernels for such tensors together; for products of rows GPUs have none."""
-        return all(each.is_cpu for each in tensors) and self._packages.compute(*tensors)
+        return all(each.is_cpu for each in tensors) and self.packages.compute(*tensors)
 
     def __call__(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Multiply.
@@ -66,7 +66,7 @@ class Product:
         Returns:
             (rows, irreps_out.dim).
         """
-        package = _package(self._packages, x)
+        package = _package(self.packages, x)
         return row_product(package, self._plan, x, y, self._weights(weight))
 
 
@@ -115,18 +115,14 @@ class EdgeProduct:
                 )
                 columns.add(at, first=copy, step=copies)
         widths = Widths(filter_width, x_offsets[-1], len(columns), out_offsets[-1])
-        self._packages = Packages([path.degrees for path in paths], given=kernels)
+        self.packages = Packages([path.degrees for path in paths], given=kernels)
         self._plan, self._weights = encode(widths, paths), columns.weights(scaled=False)
         self._is_weighted = any(each.has_weight for each in description.instructions)
         self._scales = OnDevices(_scales(description, scaled, widths))
 
     def computes(self, *tensors: Tensor) -> bool:
         """Whether there are kernels for such tensors together."""
-        return self._packages.compute(*tensors)
-
-    def missing_on(self, device: torch.device) -> str:
-        """What is to be said where there are no kernels for `device`; else nothing."""
-        return self._packages.missing_on(device)
+        return self.packages.compute(*tensors)
 
     def __call__(
         self, x: Tensor, y: Tensor, weight: Tensor, edges: Edges, sharing: EdgeOrder | None = None
@@ -151,7 +147,7 @@ class EdgeProduct:
         else:
             weights, over = self._weights(y.new_empty(1, 0)), edges.one_row
         operands = map(inner, (filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights))
-        sums = convolve("output", _package(self._packages, x), self._plan, list(operands), over)
+        sums = convolve("output", _package(self.packages, x), self._plan, list(operands), over)
         return turned(sums, given.irreps_out, "ir_mul", "mul_ir")
 
 

@@ -43,12 +43,8 @@ class IrrepsConvolution(Standin):
         if original.convolution is None:
             raise UnsupportedError("not instantiated yet")
         super().__init__(original)
-        self.__dict__["product"] = convolution_of(original.convolution, kernels)
-        self.__dict__["outputs"] = None
-
-    def left_on(self, device: torch.device) -> str:
-        """Wherever there is no package."""
-        return self.product.missing_on(device)  # type: ignore[no-any-return]
+        product = convolution_of(original.convolution, kernels)
+        self.__dict__ |= {"product": product, "packages": product.packages, "outputs": None}
 
     def placed_in(self, model: nn.Module) -> None:
         """Learn of the modules that may split a virial among atoms, edge by edge."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tfngen.interop.packages import Packages
+
 _OWN = ("original", "training")
 
 
@@ -21,6 +23,8 @@ class Standin(nn.Module):
 
     by = ""
     """What it computes with."""
+    packages: Packages | None = None
+    """The packages it computes with."""
     absorbed: tuple[str, ...] | None = None
     """The children whose work it does itself; None for all of them."""
 
@@ -57,7 +61,7 @@ class Standin(nn.Module):
 
     def left_on(self, device: torch.device) -> str:
         """Why tensors of `device` would be left to `original`; empty where they would not."""
-        return ""
+        return "" if self.packages is None else self.packages.missing_on(device)
 
     def placed_in(self, model: nn.Module) -> None:
         """Told once it is a part of `model`, whatever that is good for."""

@@ -16,17 +16,15 @@ from tfngen.emit.cuda_functions import lane_statements
 from tfngen.emit.package import read_manifest
 from tfngen.emit.sources import Plan
 from tfngen.forms import FORMS, TANGENT, Form
-from tfngen.gpu import MOST_THREADS, Capability
+from tfngen.gpu import HALVES, MOST_THREADS, Capability
 from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
 from tfngen.irreps import Path
 from tfngen.report.machines import MACHINES, Machine
-from tfngen.runtime.cuda.precision import STORED, computed_in, named, suited
+from tfngen.runtime.cuda.precision import computed_in, named, suited
 from tfngen.runtime.plan import PackedPath
 from tfngen.spec import BuildSpec
 
-HALVES = [str(dtype).removeprefix("torch.") for dtype in STORED]
-"""What kernels of float32 may have in memory."""
 INDEX = 8
 """Bytes of an index."""
 

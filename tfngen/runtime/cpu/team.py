@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
-import llvmlite.binding as llvm
 import torch
+
+from tfngen.runtime.machine_code import address_of_function
 
 _MODULE = """
 define void @member(ptr %work) {{
@@ -58,7 +59,6 @@ done:
 HEAD = 5
 """The integers of a member's table ahead of the kernel's own arguments."""
 
-_engines: list[llvm.ExecutionEngine] = []
 _forked = False
 
 
@@ -96,14 +96,7 @@ def _member(count: int) -> int:
         for k in range(count)
     )
     arguments = "".join(f", i64 %a{k}" for k in range(count))
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_MODULE.format(loads=loads, arguments=arguments))
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _engines.append(engine)  # the code lives as long as its engine
-    return int(engine.get_function_address("member"))
+    return address_of_function(_MODULE.format(loads=loads, arguments=arguments), "member")
 
 
 def run_team(address: int, bounds: Sequence[int], arguments: Sequence[int]) -> bool:

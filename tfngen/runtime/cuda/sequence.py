@@ -18,10 +18,9 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
-import llvmlite.binding as llvm
-
 from tfngen.gpu import Capability
 from tfngen.runtime.cuda.kernel import Kernel
+from tfngen.runtime.machine_code import address_of_function
 
 _MODULE = """
 define i64 @go_through(ptr %launch, ptr %stream, i64 %count, ptr %table) {
@@ -78,22 +77,13 @@ refused:
 """`launch` is ``cuLaunchKernel``, which is told by tags that arguments (1) and their size (2) follow, and the
 end (0). What it returns is 0, or the status of a launch that was refused and, 32 bits up, its number."""
 
-_engines: list[llvm.ExecutionEngine] = []
-
 
 @cache
 def go_through() -> Callable[[int, int, int, bytes], int]:
     """The machine code: of `launch`, a stream, how many launches there are, and what they are made with."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(_MODULE)
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    _engines.append(engine)  # the code lives as long as its engine
     address, pointer = ctypes.c_void_p, ctypes.c_char_p
     kind = ctypes.CFUNCTYPE(ctypes.c_int64, address, address, ctypes.c_int64, pointer)
-    return kind(engine.get_function_address("go_through"))
+    return kind(address_of_function(_MODULE, "go_through"))
 
 
 class Step(NamedTuple):
