@@ -119,7 +119,9 @@ def make_plan(
     couplings = [tables.couplings[path] for path in widths]
     paths: list[PathPlan] = []
     with _mapping(min(workers, len(widths) // PATHS_PER_WORKER)) as each:
-        for planned in each(plan_path, widths, couplings, repeat(spec.strategy), widths.values()):
+        for planned in each(
+            plan_path, widths, couplings, repeat(spec.strategy), widths.values(), repeat(spec.targets)
+        ):
             paths.append(planned)
             progress("plan", len(paths), len(widths))
     spherical: HarmonicsPlan = plan_harmonics(spec.lmax, spec.normalization, tables.gradients.__getitem__)

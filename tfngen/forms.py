@@ -52,10 +52,10 @@ class Form:
     def node(self) -> str:
         """The end of the edges whose nodes it goes through: ``target`` or ``source``.
 
-        Sums over sources need theirs. Nothing else does, and then a target's gradient, which has all paths'
-        results in it, is read once for all its edges.
+        A target's gradient, which has all paths' results in it, is read once for all its edges. Nothing but a
+        sum over sources, which stays in registers, is worth more than that.
         """
-        return "source" if "input" in self.by else "target"
+        return "source" if self.by == ("input",) else "target"
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -73,6 +73,11 @@ class Form:
     def sums_only(self) -> bool:
         """Whether all it returns is sums over each node's edges, which then stay in registers."""
         return self.by in (("grad",), ("input",))
+
+    @property
+    def scatters(self) -> bool:
+        """Whether it sums over sources while it goes through targets: edge by edge, in the order of targets."""
+        return "input" in self.by and self.node == "target"
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -139,6 +144,12 @@ class Tile(IntEnum):
     """Room for a path's coupling coefficients, each over all edges."""
     WRITING = 12
     """How derivatives by weights are written, a `Writing`."""
+    HELD = 13
+    """Room for what a node holds, contracted with the coefficients: vector by vector of its channels."""
+    ROW = 14
+    """Room for a path's derivatives by the weights of one edge."""
+    D_INPUT_ROW = 15
+    """Elements from one edge's row to the next among the tile's derivatives by inputs."""
 
 
 class Writing(IntEnum):

@@ -102,16 +102,23 @@ def interleaved(
     indent: int,
     load: Access,
     store: Access,
+    again: Collection[str] = (),
 ) -> list[str]:
-    """The body's statements, each value loaded before its first use and stored once it exists."""
+    """The body's statements, each value loaded before its first use and stored once it exists.
+
+    Operands named in `again` are loaded again where they are used after something was stored: memory is as
+    near as a register that is spilled, and a compiler that cannot know what was stored has to read it.
+    """
     loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
     stores = {symbol: (operand, at) for operand in outputs for at, symbol in enumerate(operand.symbols)}
     uniform = set(edge_symbols)  # the same number in every lane, and printed as a single one
     lines: list[str] = []
+    loaded: set[str] = set()
     for statement in statements:
         for symbol in dict.fromkeys(statement.value.symbols()):
-            if symbol in loads:
-                lines += filter(None, [load(*loads.pop(symbol), symbol)])
+            if symbol in loads and symbol not in loaded:
+                loaded.add(symbol)
+                lines += filter(None, [load(*loads[symbol], symbol)])
         lines.append(printer.statement(statement, indent).lstrip())
         is_uniform = bool(statement.value.terms) and uniform.issuperset(statement.value.symbols())
         if is_uniform and statement.name not in stores:
@@ -120,6 +127,7 @@ def interleaved(
             if is_uniform:
                 lines[-1] += " + zero()"
             lines += filter(None, [store(*stores[statement.name], statement.name)])
+            loaded = {symbol for symbol in loaded if loads[symbol][0].name not in again}
     return lines
 
 

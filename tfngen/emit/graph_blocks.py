@@ -1,7 +1,8 @@
-"""Lay out a kernel over a graph: couplings for a vector of edges at a time, then nodes, edges and channels.
+"""Lay out a kernel over a graph.
 
-A kernel that returns nothing but sums over a node's edges goes node, channel, edge and keeps the sums in
-registers. The others go node, edge, channel, so that what is summed over channels stays in registers.
+A kernel that returns nothing but sums over a node's edges computes couplings for a vector of edges at a time,
+then goes node, channel, edge and keeps the sums in registers. The others contract what a node holds with the
+coefficients, and go node, edge, channel, so that what is summed over channels stays in registers.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ class GraphBlocks:
 
     Attributes:
         couplings: the coefficients, for a vector of edges.
-        start: the sums, beginning at zero.
+        ahead: what the node holds, contracted with the coefficients, for a vector of channels.
+        start: the sums, beginning at zero, and what is the same for all channels of an edge.
         rows: where the rows of an edge begin.
         body: the statements of the innermost loop.
         finish: what becomes of the sums.
     """
 
     couplings: str
+    ahead: str
     start: str
     rows: str
     body: str
@@ -79,6 +82,7 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
     finish += [places.store(result, at, symbol) for at, symbol in enumerate(result.symbols)]
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
+        ahead="",
         start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
         rows=indented([*_rows(form), *_coming(kernel, form, places)], INNER),
         body=_body(kernel, added, places, printer, stored=[]),
@@ -88,24 +92,79 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
 
 def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     """Node, edge, channel: results per edge are stored, sums over channels finished edge by edge."""
-    places = _Places(form)
+    places, held = _Places(form), _held(kernel)
+    read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
     start = [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
-    finish = [printer.statement(statement, EDGE).lstrip() for statement in kernel.after]
-    if kernel.after:
-        finish.insert(0, "# The coefficients, once, on what was summed over channels.")
-    for operand in kernel.outputs:
-        if operand.scope is Scope.EDGE:
-            finish.append("d_filter_at = load_index(d_filter_rows, edge)")
-            finish.append(with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE))
+    start += [
+        places.load(operand, at, symbol)
+        for operand in kernel.inputs
+        if operand.scope is Scope.EDGE
+        for at, symbol in enumerate(operand.symbols)
+        if symbol in read
+    ]
+    rows = [*_rows(form), *_coming_weights(form), f"held_at = channel * {len(held.symbols)}"]
+    if form.scatters:
+        rows.append("d_input_at = edge * d_input_row + channel")
+    loaded = [held, *(each for each in kernel.inputs if each.scope is Scope.CHANNEL)]
     stored = [operand for operand in kernel.outputs if operand.scope is Scope.CHANNEL]
-    rows = [*_rows(form), "node_at = node * node_row + channel", *_coming(kernel, form, places)]
+    body = interleaved(
+        kernel.body,
+        kernel.edge_symbols,
+        loaded,
+        stored,
+        printer,
+        INNER,
+        places.load,
+        places.store,
+        again=("held", *form.gathered),
+    )
     return GraphBlocks(
-        couplings=_couplings(kernel, places, printer),
+        couplings="",
+        ahead=indented(_contracted(kernel, held, places, printer), EDGE),
         start=indented(start, EDGE),
         rows=indented(rows, INNER),
-        body=_body(kernel, kernel.body, places, printer, stored),
-        finish=indented(finish, EDGE),
+        body=indented(body, INNER),
+        finish=indented(_finished(kernel), EDGE),
     )
+
+
+def _held(kernel: Kernel) -> Operand:
+    """What the edges read of what their node holds: contracted, or as it is."""
+    read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
+    grads = (symbol for operand in kernel.inputs if operand.name == "grad" for symbol in operand.symbols)
+    names = (*grads, *(statement.name for statement in kernel.node))
+    return Operand("held", "held", tuple(name for name in names if name in read), Scope.CHANNEL)
+
+
+def _contracted(kernel: Kernel, held: Operand, places: _Places, printer: Printer) -> list[str]:
+    """The lines that put it where the edges find it."""
+    grads = [operand for operand in kernel.inputs if operand.name == "grad"]
+    lines = ["node_at = node * node_row + channel", f"held_at = channel * {len(held.symbols)}"]
+    lines += interleaved(kernel.node, (), grads, [held], printer, EDGE, places.load, places.store)
+    stored = {statement.name for statement in kernel.node}
+    for operand in grads:  # as it is
+        for at, symbol in enumerate(operand.symbols):
+            if symbol in held.symbols and symbol not in stored:
+                lines.append(places.load(operand, at, symbol))
+                lines.append(places.store(held, held.symbols.index(symbol), symbol))
+    return lines
+
+
+def _finished(kernel: Kernel) -> list[str]:
+    """What becomes of an edge's sums, and of its derivatives by weights."""
+    lines = []
+    for operand in kernel.outputs:
+        if operand.scope is Scope.EDGE:
+            lines.append("d_filter_at = load_index(d_filter_rows, edge)")
+            lines.append(with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE))
+    if any(operand.name == "d_weight" for operand in kernel.outputs):
+        lines += [
+            "edge_at = load_index(edge_rows, edge)",
+            "for channel in range(0, channels, LANES):",
+            "    active = active_lanes(channels - channel)",
+            "    write(d_weights, edge_at + channel, load_lanes(row, channel), active, writing)",
+        ]
+    return lines
 
 
 def _rows(form: Form) -> list[str]:
@@ -118,18 +177,23 @@ def _rows(form: Form) -> list[str]:
             "next_weight_at = load_index(weight_rows, edge + edges) + channel",
             *(f"fetch({array}, next_weight_at)" for array in weights),
         ]
-    if "weight" in form.by:
-        lines.append("edge_at = load_index(edge_rows, edge) + channel")
     return [*lines, "neighbor_at = load_index(neighbor_rows, edge) + channel"]
+
+
+def _coming_weights(form: Form) -> list[str]:
+    """Weights, asked for some edges ahead."""
+    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
+    return [
+        *(["coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel"] if weights else []),
+        *(f"bring({array}, coming_weight_at)" for array in weights),
+    ]
 
 
 def _coming(kernel: Kernel, form: Form, places: _Places) -> list[str]:
     """Weights and gathered rows, asked for some edges ahead."""
     gathered = [operand for operand in kernel.inputs if operand.name in form.gathered]
-    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
     return [
-        *(["coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel"] if weights else []),
-        *(f"bring({array}, coming_weight_at)" for array in weights),
+        *_coming_weights(form),
         "coming_at = load_index(neighbor_rows, edge + AHEAD) + channel",
         *(
             f"bring({operand.array}, {places.coming(operand, at)})"
@@ -188,12 +252,16 @@ class _Places:
         at = self.at(operand, index)
         if operand.scope is Scope.EDGE:
             return f"{symbol} = load_scalar({operand.array}, {at})"
+        if operand.name == "held":
+            return f"{symbol} = load_lanes(held, {at})"
         return f"{symbol} = load({operand.array}, {at}, active)"
 
     def store(self, operand: Operand, index: int, symbol: str) -> str:
         """What belongs to the edge is written, what belongs to its node added up."""
         if operand.name == "d_weight":
-            return f"write({operand.array}, {self.at(operand, index)}, {symbol}, active, writing)"
+            return f"store_lanes(row, channel, {symbol})"
+        if operand.name == "held":
+            return f"store_lanes(held, {self.at(operand, index)}, {symbol})"
         return f"add({operand.array}, {self.at(operand, index)}, {symbol}, active)"
 
     def at(self, operand: Operand, index: int) -> str:
@@ -213,6 +281,10 @@ class _Places:
             return "edge", "EDGE_STRIDE"
         if slot == "filter":
             return "filter_at + edge", "EDGE_STRIDE"
+        if slot == "held":
+            return "held_at", "LANES"
         if slot == "weight":
-            return ("edge_at" if operand.name == "d_weight" else "weight_at"), ""
+            return "weight_at", ""
+        if operand.name == "d_input" and self.form.scatters:
+            return "d_input_at", "input_step"
         return ("neighbor_at" if operand.name in self.form.gathered else "node_at"), f"{slot}_step"

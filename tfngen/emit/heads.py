@@ -59,14 +59,15 @@ def operation_table(
 ) -> str:
     """Multiplies and adds of each kernel, beside those of the plain sum it replaces."""
     paths = len(units) == 2
+    by_node = any(planned.kernel.node for planned in kernels)
+    units = ("per node and channel", *units) if by_node else units
     head = ("kernel", "strategy", *units, "plain sum") if paths else ("kernel", *units, "plain sum")
     rows = []
     for planned in kernels:
-        edge, channel, plain = planned.cost.edge, planned.cost.channel, planned.plain.channel
-        counts = [f"{each.multiplies} mul {each.adds} add" for each in (edge, channel, plain)]
-        rows.append(
-            (planned.kernel.name, planned.strategy, *counts) if paths else (planned.kernel.name, *counts[1:])
-        )
+        counted = [*([planned.cost.node] if by_node else []), *([planned.cost.edge] if paths else [])]
+        counted += [planned.cost.channel, planned.plain.channel]
+        counts = [f"{each.multiplies} mul {each.adds} add" for each in counted]
+        rows.append((planned.kernel.name, *([planned.strategy] if paths else []), *counts))
     return text_table((head, *rows))
 
 

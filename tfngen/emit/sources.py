@@ -119,7 +119,7 @@ def path_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
 def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
     """The module with the path's kernels over a graph: gather, product and scatter in one pass."""
     printer = Printer()
-    printed = [(planned, graph_blocks(planned.kernel, printer)) for planned in plan.graph_kernels]
+    printed = [(planned, graph_blocks(planned.kernel, printer)) for planned in plan.node_kernels]
     tile = {field for _, blocks in printed for _, field in blocks.tile}
     calls = frozenset().union(*(called(blocks.text) for _, blocks in printed))
     strides = {name for name in ("AHEAD", "EDGE_STRIDE") if any(name in b.text for _, b in printed)}
@@ -129,7 +129,7 @@ def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
         {
             "path": plan.path,
             "dtype": dtype,
-            "operation_table": operation_table(plan.graph_kernels),
+            "operation_table": operation_table(plan.node_kernels),
             "provenance": provenance(spec),
             "imports": sorted(
                 frame | tile | calls | strides | ({"constant"} if printer.constants else set()),

@@ -32,6 +32,7 @@ class Cost:
 
     Attributes:
         edge: operations once per edge.
+        node: operations once per node and channel; those of an edge are `edge` and `channel`.
         channel: operations once per edge and channel.
         live: the most values alive at once in the channel loop, a proxy for registers.
         edge_elements: array elements read and written once per edge.
@@ -43,6 +44,7 @@ class Cost:
     live: int
     edge_elements: int
     channel_elements: int
+    node: Operations = Operations()
 
     def flops(self, channels: int) -> int:
         """Floating-point operations per edge with `channels` channels."""
@@ -62,11 +64,12 @@ def cost(kernel: Kernel) -> Cost:
         live=live_values(kernel.body),
         edge_elements=sum(len(o.symbols) for o in operands if o.scope is Scope.EDGE),
         channel_elements=sum(len(o.symbols) for o in operands if o.scope is Scope.CHANNEL),
+        node=_operations(kernel.node),
     )
 
 
-def live_values(statements: Iterable[Statement]) -> int:
-    """The most values alive at once while `statements` run in order.
+def live_values(statements: Iterable[Statement], in_memory: frozenset[str] = frozenset()) -> int:
+    """The most values alive at once while `statements` run in order; those `in_memory` never are.
 
     A value lives from its definition (an operand: from its first use) to its last use; an output is stored
     as soon as it exists. An accumulator lives throughout.
@@ -77,7 +80,7 @@ def live_values(statements: Iterable[Statement]) -> int:
     alive: set[str] = set()
     most = len(accumulators)
     for at, statement in enumerate(statements):
-        alive.update(statement.value.symbols())
+        alive.update(symbol for symbol in statement.value.symbols() if symbol not in in_memory)
         if not statement.accumulate:
             alive.add(statement.name)
         most = max(most, len(alive) + len(accumulators))

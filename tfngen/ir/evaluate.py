@@ -35,7 +35,7 @@ def evaluate(
     shared: Environment = dict(edge)
     _run(kernel.before, shared)
     sums: Environment = {s.name: SurdSum() for s in kernel.body if s.accumulate}
-    per_channel = [_run_channel(kernel.body, shared, values, sums) for values in channels]
+    per_channel = [_run_channel(kernel, shared, values, sums) for values in channels]
     shared.update(sums)
     _run(kernel.after, shared)
     return {
@@ -46,10 +46,13 @@ def evaluate(
 
 
 def _run_channel(
-    statements: Sequence[Statement], shared: Environment, values: Mapping[str, SurdSum], sums: Environment
+    kernel: Kernel, shared: Environment, values: Mapping[str, SurdSum], sums: Environment
 ) -> Environment:
-    environment = {**shared, **values}
-    for statement in statements:
+    """What the names stand for in one channel; what belongs to the node knows of nothing that is per edge."""
+    environment = dict(values) | {name: shared[name] for name in kernel.parameters if name in shared}
+    _run(kernel.node, environment)
+    environment = {**shared, **environment}
+    for statement in kernel.body:
         if statement.accumulate:
             sums[statement.name] += _value(statement.value, environment)
         else:

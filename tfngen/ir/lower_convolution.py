@@ -1,6 +1,12 @@
 """Write down the kernels of a path over a graph (`tfngen.forms`): a product for each coefficient and operand.
 
 Where input and weight only occur as their product, its change along their tangents is computed once.
+
+What a target holds, its gradient, is the same for all its edges. Contracted with the coefficients once,
+
+    held[m_F, m_I] = Σ C[m_F, m_I, m_O] · grad[m_O],        T = Σ weight · filter[m_F] · input[m_I] · held[m_F, m_I]
+
+it leaves nothing but products to the edges: no coefficients, and no couplings to be made for each of them.
 """
 
 from __future__ import annotations
@@ -15,10 +21,20 @@ from tfngen.irreps import Path
 from tfngen.symbolic.surd import Surd
 
 
-def lower_convolution(path: Path, couplings: Iterable[Coupling], form: Form) -> Kernel:
-    """The kernel of `form` for `path`, one product for each nonzero coefficient and operand."""
+def lower_convolution(
+    path: Path, couplings: Iterable[Coupling], form: Form, by_node: bool = False
+) -> Kernel:
+    """The kernel of `form` for `path`, one product for each nonzero coefficient and operand.
+
+    Args:
+        path: the degrees (l_F, l_I, l_O).
+        couplings: the nonzero C[m_F, m_I, m_O].
+        form: which derivatives of T; not by its gradient, if `by_node`.
+        by_node: whether the gradient is contracted with the coefficients for all edges of its node at once.
+    """
     couplings = tuple(couplings)
     products = _Products(path, form)
+    node = products.hold(couplings) if by_node else ()
     results = [_operand(path, slot, name) for slot, name in zip(form.by, form.results, strict=True)]
     body = [
         statement
@@ -30,6 +46,7 @@ def lower_convolution(path: Path, couplings: Iterable[Coupling], form: Form) -> 
         inputs=tuple(_operand(path, name) for name in form.operands),
         outputs=tuple(results),
         body=(*products.shared.values(), *body),
+        node=node,
     )
 
 
@@ -39,17 +56,25 @@ class _Products:
     def __init__(self, path: Path, form: Form) -> None:
         self.path, self.form = path, form
         self.shared: dict[str, Statement] = {}
+        self.held: dict[tuple[int, int], str] = {}
+
+    def hold(self, couplings: tuple[Coupling, ...]) -> tuple[Statement, ...]:
+        """held[m_F, m_I] = Σ C · grad, which from now on stands for the gradient and its coefficients."""
+        terms: dict[tuple[int, int], list[Term]] = {}
+        for *m, coefficient in couplings:
+            index = self._index(*m)
+            grad = self._symbol("grad", index)
+            terms.setdefault((index["filter"], index["input"]), []).append(Term(coefficient, (grad,)))
+        filters, inputs = (naming.components(each) for each in (self.path.l_filter, self.path.l_input))
+        self.held = {pair: f"held_{filters[pair[0]]}_{inputs[pair[1]]}" for pair in terms}
+        return tuple(Statement(self.held[pair], Sum(tuple(each))) for pair, each in terms.items())
 
     def statements(self, slot: str, result: Operand, couplings: tuple[Coupling, ...]) -> list[Statement]:
         """∂T/∂slot, component by component."""
         terms: dict[str, list[Term]] = {symbol: [] for symbol in result.symbols}
-        for m_filter, m_input, m_output, coefficient in couplings:
-            index = {
-                "filter": m_filter + self.path.l_filter,
-                "input": m_input + self.path.l_input,
-                "weight": 0,
-                "grad": m_output + self.path.l_output,
-            }
+        products = [(m_f, m_i, 0, ONE) for m_f, m_i in dict.fromkeys((m_f, m_i) for m_f, m_i, *_ in couplings)]
+        for *m, coefficient in products if self.held else couplings:
+            index = self._index(*m)
             terms[result.symbols[index[slot]]] += self._terms(slot, index, coefficient)
         accumulate = result.scope is Scope.EDGE
         return [Statement(symbol, Sum(tuple(each)), accumulate) for symbol, each in terms.items()]
@@ -73,7 +98,18 @@ class _Products:
             for each, tangent in tangents.items()
         ]
 
+    def _index(self, m_filter: int, m_input: int, m_output: int) -> dict[str, int]:
+        """Which component of each slot."""
+        return {
+            "filter": m_filter + self.path.l_filter,
+            "input": m_input + self.path.l_input,
+            "weight": 0,
+            "grad": m_output + self.path.l_output,
+        }
+
     def _symbol(self, name: str, index: dict[str, int]) -> str:
+        if name == "grad" and self.held and "filter" in index:
+            return self.held[index["filter"], index["input"]]
         return _operand(self.path, name).symbols[index[name.removesuffix(TANGENT)]]
 
     def _weighted(self, index: dict[str, int]) -> str:

@@ -1,6 +1,7 @@
-"""What a kernel is: named sums of products with exact coefficients, in three blocks.
+"""What a kernel is: named sums of products with exact coefficients, in four blocks.
 
     before     once per edge, ahead of the channels
+    node       once per channel, for all edges of a node; of what belongs to the node alone
     body       once per edge and channel
     after      once per edge, when the channels have been summed
 
@@ -115,14 +116,15 @@ class Kernel:
     body: tuple[Statement, ...] = ()
     after: tuple[Statement, ...] = ()
     parameters: tuple[str, ...] = ()
+    node: tuple[Statement, ...] = ()
 
     @property
     def blocks(self) -> tuple[tuple[Statement, ...], ...]:
-        return self.before, self.body, self.after
+        return self.before, self.node, self.body, self.after
 
     @property
     def statements(self) -> tuple[Statement, ...]:
-        return self.before + self.body + self.after
+        return self.before + self.node + self.body + self.after
 
     @property
     def edge_symbols(self) -> frozenset[str]:

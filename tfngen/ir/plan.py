@@ -39,7 +39,9 @@ class PathPlan:
         path: its degrees.
         couplings: the nonzero coefficients.
         kernels: row by row, the four roles in the order of `Role`.
-        graph_kernels: over a graph, in the order of `FORMS`.
+        graph_kernels: over a graph, in the order of `FORMS`, as they are for GPUs; none without that target.
+        node_kernels: over a graph, as they are for processors: those of more than sums contract the gradient
+            with the coefficients once for all edges of a node.
         row_kernels: of rows in lanes, pairs of channels and no weights, in the order of `UNWEIGHTED`.
     """
 
@@ -47,6 +49,7 @@ class PathPlan:
     couplings: tuple[Coupling, ...]
     kernels: tuple[PlannedKernel, ...]
     graph_kernels: tuple[PlannedKernel, ...]
+    node_kernels: tuple[PlannedKernel, ...]
     row_kernels: tuple[PlannedKernel, ...]
 
 
@@ -59,16 +62,32 @@ class HarmonicsPlan:
     kernels: tuple[PlannedKernel, ...]
 
 
-def plan_path(path: Path, couplings: Sequence[Coupling], strategy: str, channels: int) -> PathPlan:
-    """Every kernel of `path`, each in its cheapest form (see `passes.optimise`)."""
+def plan_path(
+    path: Path,
+    couplings: Sequence[Coupling],
+    strategy: str,
+    channels: int,
+    targets: Sequence[str] = ("cpu", "cuda"),
+) -> PathPlan:
+    """Every kernel of `path` for `targets`, each in its cheapest form (see `passes.optimise`)."""
     roles = [lower_path(path, couplings, role) for role in Role]
-    forms = [lower_convolution(path, couplings, form) for form in FORMS]
+    by_edge = {
+        form: _plan_over_graph(lower_convolution(path, couplings, form))
+        for form in FORMS
+        if form.sums_only or "cuda" in targets
+    }
+    by_node = {
+        form: _plan_over_graph(lower_convolution(path, couplings, form, by_node=True))
+        for form in FORMS
+        if not form.sums_only and "cpu" in targets
+    }
     rows = [lower_path(path, couplings, role, weighted=False) for role in UNWEIGHTED]
     return PathPlan(
         path,
         tuple(couplings),
         tuple(_plan(kernel, strategy, channels) for kernel in roles),
-        tuple(_plan_over_graph(kernel) for kernel in forms),
+        tuple(by_edge[form] for form in FORMS) if "cuda" in targets else (),
+        tuple((by_edge | by_node)[form] for form in FORMS) if "cpu" in targets else (),
         tuple(_plan(kernel, strategy, PARTNERS) for kernel in rows),
     )
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tfngen.ir.cost import cost
 from tfngen.ir.nodes import Kernel
 from tfngen.ir.passes.alias import merge_equal_values
+from tfngen.ir.passes.chain import chain
 from tfngen.ir.passes.collect import collect
 from tfngen.ir.passes.factor import factor
 from tfngen.ir.passes.hoist import hoist, hoist_few_sums
@@ -34,6 +35,7 @@ PASSES: tuple[Pass, ...] = (
     factor,
     collect_weighted_inputs,
     share_sums,
+    chain,
     schedule,
 )
 """Every pass there is; the tests hold each one to its promise."""
@@ -87,11 +89,14 @@ def optimise(kernel: Kernel, strategy: str = "auto", channels: int = 32) -> Opti
 
 
 def optimise_over_graph(kernel: Kernel) -> Optimised:
-    """The form of `kernel` with the fewest operations per channel; what is per edge only settles ties."""
+    """The form of `kernel` with the fewest operations per channel; what is per edge only settles ties.
+
+    One that contracts for each node keeps long sums in one register each (`chain`).
+    """
     coupled = _run(COUPLED, kernel)
     candidates = [_run(passes, coupled) for passes in OVER_A_GRAPH]
     best = min(candidates, key=lambda each: (cost(each).channel.flops, cost(each).edge.flops))
-    return Optimised(schedule(best), "coupling")
+    return Optimised(schedule(chain(best)), "node") if kernel.node else Optimised(schedule(best), "coupling")
 
 
 def _run(passes: tuple[Pass, ...], kernel: Kernel) -> Kernel:

@@ -21,7 +21,11 @@ def map_values(kernel: Kernel, rewrite: Callable[[Sum], Sum]) -> Kernel:
 def map_blocks(kernel: Kernel, rewrite: Callable[[tuple[Statement, ...]], tuple[Statement, ...]]) -> Kernel:
     """`kernel` with every block rewritten on its own."""
     return replace(
-        kernel, before=rewrite(kernel.before), body=rewrite(kernel.body), after=rewrite(kernel.after)
+        kernel,
+        before=rewrite(kernel.before),
+        node=rewrite(kernel.node),
+        body=rewrite(kernel.body),
+        after=rewrite(kernel.after),
     )
 
 

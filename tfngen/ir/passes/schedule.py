@@ -12,19 +12,25 @@ from tfngen.ir.passes.rewrite import map_blocks
 def schedule(kernel: Kernel) -> Kernel:
     """List scheduling: of the statements that are ready, always the one that frees most and needs least.
 
-    The order found is kept only where it lowers the count of live values.
+    The order found is kept only where it lowers the count of live values. A kernel that contracts for each
+    node reads all but what its own block computes from memory, wherever it is used; that is never alive.
     """
 
     def block(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        ordered = _list_schedule(statements)
-        return ordered if live_values(ordered) < live_values(statements) else statements
+        in_memory = kernel.names - {each.name for each in statements} if kernel.node else frozenset()
+        ordered = _list_schedule(statements, in_memory)
+        fewer = live_values(ordered, in_memory) < live_values(statements, in_memory)
+        return ordered if fewer else statements
 
     return map_blocks(kernel, block)
 
 
-def _list_schedule(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+def _list_schedule(statements: tuple[Statement, ...], in_memory: frozenset[str]) -> tuple[Statement, ...]:
     defined_here = {statement.name for statement in statements if not statement.accumulate}
-    needs = [tuple(dict.fromkeys(statement.value.symbols())) for statement in statements]
+    needs = [
+        tuple(symbol for symbol in dict.fromkeys(statement.value.symbols()) if symbol not in in_memory)
+        for statement in statements
+    ]
     uses = Counter(symbol for symbols in needs for symbol in symbols)
     users: dict[str, list[int]] = {}
     for at, symbols in enumerate(needs):

@@ -60,7 +60,7 @@ def _with_constants_inlined(kernel: Kernel) -> Kernel:
     parameters = frozenset(kernel.parameters)
     constants = {
         statement.name: constant
-        for statement in kernel.before + kernel.body
+        for statement in kernel.before + kernel.node + kernel.body
         if not statement.accumulate and (constant := _constant(statement.value, parameters)) is not None
     }
     if not constants:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from array import array
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +17,28 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.compiling import Request, compile_together
-from tfngen.runtime.cpu.drive import BASES, TILE_BYTES, Job, drive, scratch_length
+from tfngen.runtime.cpu.drive import (
+    BASES,
+    COPY_TURNS,
+    TILE_BYTES,
+    Job,
+    cut_tiles,
+    drive,
+    drive_in_turn,
+    scratch_length,
+)
 from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
-from tfngen.runtime.cpu.vector import LINE_BYTES
+from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tfngen.runtime.cpu.kernel import Kernel
-    from tfngen.runtime.plan import Edges, Widths
+    from tfngen.runtime.plan import Edges, PackedPath, Widths
 
 _FILTERS = (
     ("filter", Job.FILTERS, Job.FILTER_ROW),
@@ -36,6 +48,8 @@ FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
 START = 40_000
 """Bytes of kernels' Python code that take as long to compile as a process to start, some four seconds."""
+LINE = LINE_BYTES // 8
+"""The integers of a line of the cache."""
 COPIES = 32
 """The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
 
@@ -88,9 +102,14 @@ def _copies(edges: Edges) -> int:
 
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
     job, kept = launch.job(named, edges, copies)
-    parallel_for(drive, job[Job.PARTS], edges.num_edges * launch.work, (job.buffer_info()[0],))
+    driven = drive_in_turn if launch.scatters else drive
+    parallel_for(driven, job[Job.PARTS], edges.num_edges * launch.work, (job.buffer_info()[0],))
     del kept  # the tables the job points to have lived until here
-    if fault := job[Job.FAULT]:
+    _raise_fault(job[Job.FAULT], edges)
+
+
+def _raise_fault(fault: int, edges: Edges) -> None:
+    if fault:
         name = {Job.EDGE_POINTERS: "pointers", Job.ORDER: "order", Job.WEIGHT_INDEX: "weight_index"}
         raise ValueError(
             f"{name.get(Job(fault), 'neighbors')}: holds an index out of range for {edges.num_edges} edges "
@@ -106,11 +125,23 @@ def fitted_kernels(package: str, form: Form, plan: tuple[int, ...], dtype: torch
     return [for_path(each, form, path, dtype.itemsize) for each, path in zip(found, paths, strict=True)]
 
 
+def _address_of_giving_way() -> int:
+    """Where the system's function that lets another thread run is, or 0."""
+    with suppress(OSError, AttributeError, TypeError):
+        if os.name == "posix":
+            return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    return 0
+
+
+GIVE_WAY = _address_of_giving_way()
+
+
 class _Launch:
     """What does not change from call to call of a form with a plan: kernels, offsets, which operand is where.
 
     Attributes:
         count: the number of paths.
+        scatters: whether threads take tiles in turn; see `Form.scatters`.
         work: per edge, about, in the multiply-adds that `parallel_for` counts.
     """
 
@@ -118,8 +149,9 @@ class _Launch:
         widths, paths = decode(plan)
         self.count, self.itemsize = len(paths), dtype.itemsize
         self.arguments = [name.removesuffix("s") for name in form.arguments]
-        self.by_target = form.node == "target"
-        self.sums = next((name for name in form.results if name in ("output", "d_input", "d_grad")), None)
+        self.by_target, self.scatters = form.node == "target", form.scatters
+        sums = ("output", "d_grad") if self.scatters else ("output", "d_input", "d_grad")
+        self.sums = next((name for name in form.results if name in sums), None)
         self.weights = [each for each in (*form.operands, *form.results) if "weight" in each]
         pairs = [(2 * path.l_input + 1) * (2 * path.l_output + 1) for path in paths]
         copies = len(form.by) + form.along_tangents
@@ -146,9 +178,13 @@ class _Launch:
             if name in (*form.operands, *form.results)
         ]
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
-        self._fixed = self._fields(widths, copies * max(pairs, default=0))
+        lanes = max(FLOAT32.lanes, FLOAT64.lanes)
+        channels = [-(-path.channels // lanes) * lanes for path in paths]
+        held = [_values_of_node(path) * width for path, width in zip(paths, channels, strict=True)]
+        room = max(held, default=0), max(channels, default=0)
+        self._fixed = self._fields(widths, copies * max(pairs, default=0), *room)
 
-    def _fields(self, widths: Widths, couplings: int) -> list[int]:
+    def _fields(self, widths: Widths, couplings: int, held: int, channels: int) -> list[int]:
         """The fields of a job that are the same in every call."""
         job = [0] * len(Job)
         by_target = self.by_target
@@ -157,21 +193,35 @@ class _Launch:
         job[Job.COMPONENTS], job[Job.ITEMSIZE] = widths.filter, self.itemsize
         job[Job.CALLS] = address_of(self._calls)
         job[Job.CALL_COUNT], job[Job.CALL_LENGTH] = self._calls.shape
-        job[Job.CALLS_AT] = scratch_length(widths.filter, couplings, self.itemsize)
-        job[Job.SCRATCH_LENGTH] = job[Job.CALLS_AT] + self._calls.size
         per_edge = len(self.weights) * widths.weight * self.itemsize
-        job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // max(per_edge, 1)), 1)
+        most = job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // max(per_edge, 1)), 1)
+        summands = most * widths.input * self.scatters
+        if self.scatters:
+            job[Job.SUMMAND] = 1 + self.arguments.index("d_input")
+            job[Job.GIVE_WAY] = GIVE_WAY
+        end = scratch_length(widths.filter, couplings, self.itemsize)
+        for field, numbers in ((Job.HELD_AT, held), (Job.ROW_AT, channels), (Job.SUMMANDS_AT, summands)):
+            job[field], end = end, end + -(-numbers * self.itemsize // LINE_BYTES) * LINE
+        job[Job.CALLS_AT] = end
+        job[Job.SCRATCH_LENGTH] = end + -(-self._calls.size // LINE) * LINE
         return job
 
     def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
         """The table `drive` works by, and what must stay alive as long as it does.
 
-        With `copies` there are as many parts, and as many copies of the rows of weights in ``d_weight``.
+        With `copies` there are as many of the rows of weights in ``d_weight``, and parts unless they take turns.
         """
-        parts = copies or min(threads_for(edges.num_edges * self.work), edges.num_nodes)
+        threads = min(threads_for(edges.num_edges * self.work), edges.num_nodes)
+        parts = threads if self.scatters else copies or threads
         job = array("q", self._over(edges, parts))
-        scratch = np.zeros(parts * job[Job.SCRATCH_LENGTH], dtype=np.int64)
-        job[Job.SCRATCH] = address_of(scratch)
+        turns = COPY_TURNS + copies if self.scatters else 0
+        scratch = np.empty(parts * job[Job.SCRATCH_LENGTH] + LINE + turns, dtype=np.int64)
+        job[Job.SCRATCH] = _in_a_line(address_of(scratch))
+        if self.scatters:
+            job[Job.SUMS] = named["d_input"].data_ptr()
+            job[Job.TURNS] = job[Job.SCRATCH] + 8 * parts * job[Job.SCRATCH_LENGTH]
+            job[Job.COPIES] = copies
+            scratch[-turns - LINE :] = 0
         for at, name in self._bases:
             job[at] = named[name].data_ptr()
         if self.sums is not None:
@@ -209,8 +259,32 @@ class _Launch:
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
         job[Job.WEIGHT_ROWS] = edges.num_edges
         job[Job.EDGE_POINTERS], job[Job.ORDER], job[Job.NEIGHBORS] = addresses
-        rows.order._tfngen_jobs = kept | {(self, parts): (graph, job)}  # type: ignore[attr-defined]
+        tiles = self._tiles(edges, job) if self.scatters else None
+        rows.order._tfngen_jobs = kept | {(self, parts): (graph, job, tiles)}  # type: ignore[attr-defined]
         return job
+
+    def _tiles(self, edges: Edges, job: array[int]) -> np.ndarray:
+        """The tiles of a graph, written into `job`; what is returned must live as long as that."""
+        most = job[Job.MOST_EDGES]
+        tiles = np.empty((edges.num_nodes + edges.num_edges // most, 4), dtype=np.int64)
+        count, pointers = array("q", [0]), job[Job.EDGE_POINTERS]
+        where = address_of(tiles), count.buffer_info()[0]
+        cut_tiles(pointers, edges.num_nodes, edges.num_edges, most, *where)
+        if count[0] < 0:
+            _raise_fault(Job.EDGE_POINTERS, edges)
+        job[Job.TILES], job[Job.TILE_COUNT] = where[0], count[0]
+        return tiles
+
+
+def _values_of_node(path: PackedPath) -> int:
+    """The most values that a node can hold for its edges, in each channel."""
+    l_filter, l_input, l_output = path.degrees
+    return (2 * l_filter + 1) * (2 * l_input + 1) + 2 * l_output + 1
+
+
+def _in_a_line(address: int) -> int:
+    """Where the next line of the cache begins."""
+    return -(-address // LINE_BYTES) * LINE_BYTES
 
 
 def _in_lines(rows: Tensor) -> bool:

@@ -7,6 +7,10 @@ and the kernels ask for the next tile's as they go.
 
 A tile is whole nodes, or a piece of one node with more edges than a tile has: pieces are counted from the
 node's first edge, so what a node sums, and in which order, depends neither on threads nor on other nodes.
+
+What is summed over sources while targets take their turns (`Form.scatters`) is made edge by edge, beside the
+tile. A thread takes whichever tile is next; once all tiles before it have added their edges to the sums, it
+adds its own. So every sum is that of the edges in the order of targets, whoever adds them.
 """
 
 from __future__ import annotations
@@ -16,8 +20,24 @@ from enum import IntEnum
 from numba import njit
 
 from tfngen.forms import AHEAD, EDGE_STRIDE, TILE_EDGES, Tile
-from tfngen.runtime.cpu.index import call_kernel, clear, copy_number, load_index, store_index
+from tfngen.runtime.cpu import float32, float64
+from tfngen.runtime.cpu.index import (
+    call_kernel,
+    call_plain,
+    clear,
+    copy_number,
+    load_index,
+    see_index,
+    show_index,
+    store_index,
+    take_number,
+)
 from tfngen.runtime.cpu.kernel import kernel
+
+LANES_32, active_32, load_32, add_32 = float32.LANES, float32.active_lanes, float32.load, float32.add
+LANES_64, active_64, load_64, add_64 = float64.LANES, float64.active_lanes, float64.load, float64.add
+load_whole_32, add_whole_32 = float32.load_lanes, float32.add_lanes
+load_whole_64, add_whole_64 = float64.load_lanes, float64.add_lanes
 
 TILE_BYTES = 2**18
 """The weights of one tile, and what is written in their shape; two tiles fit the second-level cache."""
@@ -73,10 +93,36 @@ class Job(IntEnum):
     CALLS_AT = 27
     """Where in a part's scratch the tables of `CALLS` are, once they hold addresses."""
     COPY_ROWS = 28
-    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0."""
+    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0. Tiles that
+    are taken in turn take the `COPIES` in turn."""
     FAULT = 29
     """Which table held an index out of range, as a field of this one; 0 while none has."""
+    HELD_AT = 30
+    ROW_AT = 31
+    SUMMANDS_AT = 32
+    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, and for the rows of a tile's edges
+    that are to be added to `SUMS`."""
+    SUMS = 33
+    """The result with a source's row per node that is summed in the order of targets, or 0."""
+    SUMMAND = 34
+    """Which column of `CALLS` has that result."""
+    TILES = 35
+    """The tiles to be taken one by one, a row each: first node, node after the last, first edge, edge after the
+    last, as places in `ORDER`."""
+    TILE_COUNT = 36
+    TURNS = 37
+    """The number of the tile that is taken next, `TURN` integers behind it that of the tile whose edges are added
+    next, and `COPY_TURNS` behind it how many tiles each copy has had; all begin at zero."""
+    GIVE_WAY = 38
+    """The address of a function that lets another thread run, or 0."""
+    COPIES = 39
+    """How many copies of derivatives by shared weights there are for tiles that are taken in turn."""
 
+
+TURN, COPY_TURNS = 8, 16
+"""Lines of the cache of their own: threads that look at one number are not slowed down by another."""
+PATIENCE = 1000
+"""How often a thread looks whether its turn has come before it gives way to another."""
 
 BASES = len(Job)
 """What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0."""
@@ -90,8 +136,8 @@ FILTERS_AT = D_FILTERS_AT + TILE_EDGES
 
 
 def scratch_length(components: int, couplings: int, itemsize: int) -> int:
-    """The integers of scratch that a part needs ahead of its calls."""
-    return FILTERS_AT + (2 * components + couplings) * EDGE_STRIDE * itemsize // 8
+    """The integers of scratch that a part needs for its tile: whole lines of the cache."""
+    return -(-(FILTERS_AT + (2 * components + couplings) * EDGE_STRIDE * itemsize // 8) // 8) * 8
 
 
 @kernel
@@ -103,26 +149,15 @@ def drive(first, last, job):
     for part in range(first, last):
         tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
         calls = tile + 8 * load_index(job, Job.CALLS_AT)
-        _place(job, calls)
+        _place(job, tile, calls)
         node = load_index(job, parts + part)
         stop = load_index(job, parts + part + 1)
         begin = load_index(pointers, node)
         while node < stop:
-            after = node + 1
-            end = load_index(pointers, after)
+            after, end = _cut(pointers, node, stop, begin, most_edges)
             if begin == load_index(pointers, node):
-                while after < stop and after - node < TILE_EDGES:
-                    next_end = load_index(pointers, after + 1)
-                    if next_end - begin > most_edges:
-                        break
-                    after, end = after + 1, next_end
                 _clear_sums(job, node, after)
-            fault = 0
-            if begin < 0 or end < begin or end > load_index(job, Job.NUM_EDGES):
-                fault = Job.EDGE_POINTERS.value
-            else:
-                end = min(end, begin + most_edges)
-                fault = _lay_out(job, tile, part, node, after, begin, end)
+            fault = _lay_out(job, tile, part, node, after, begin, end)
             if fault:
                 store_index(job, Job.FAULT, fault)
                 return
@@ -132,14 +167,123 @@ def drive(first, last, job):
             begin = end
 
 
+@kernel
+def drive_in_turn(first, last, job):
+    """Take tiles of `job` as long as there are any, once for each of the parts first ≤ part < last."""
+    tiles, turns = load_index(job, Job.TILES), load_index(job, Job.TURNS)
+    row, size = load_index(job, Job.NEIGHBOR_ROW), load_index(job, Job.ITEMSIZE)
+    sums, copies = load_index(job, Job.SUMS), load_index(job, Job.COPIES)
+    for part in range(first, last):
+        tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
+        calls = tile + 8 * load_index(job, Job.CALLS_AT)
+        summands = tile + 8 * load_index(job, Job.SUMMANDS_AT)
+        _place(job, tile, calls)
+        while True:
+            number = take_number(turns, 0)
+            if number >= load_index(job, Job.TILE_COUNT):
+                break
+            begin, end = load_index(tiles, 4 * number + 2), load_index(tiles, 4 * number + 3)
+            node, after = load_index(tiles, 4 * number), load_index(tiles, 4 * number + 1)
+            copy = number % copies if copies else 0
+            fault = _lay_out(job, tile, copy, node, after, begin, end)
+            if fault:
+                show_index(job, Job.FAULT, fault)
+                return
+            clear(summands, (end - begin) * row * size)
+            if copies and not _wait(job, turns, COPY_TURNS + copy, number // copies):
+                return
+            _call_kernels(job, tile, calls)
+            if copies:
+                show_index(turns, COPY_TURNS + copy, number // copies + 1)
+            if not _wait(job, turns, TURN, number):
+                return
+            if number == 0:
+                clear(sums, load_index(job, Job.NUM_NODES) * row * size)
+            for at in range(end - begin):
+                to = sums + load_index(tile, NEIGHBORS_AT + at) * size
+                _add_row(to, summands + at * row * size, row, size)
+            show_index(turns, TURN, number + 1)
+
+
 @njit(inline="always")
-def _place(job, calls):
-    """Turn offsets into addresses."""
+def _wait(job, turns, place, number):
+    """Wait for the turn with that number; false if another thread has found a fault, and it will never come."""
+    looks, give_way = 0, load_index(job, Job.GIVE_WAY)
+    while see_index(turns, place) != number:
+        if see_index(job, Job.FAULT):
+            return False
+        looks += 1
+        if looks > PATIENCE and give_way:
+            call_plain(give_way)
+    return True
+
+
+@njit(inline="always")
+def _add_row(to, origin, count, size):
+    """Add `count` numbers at address `origin` to those at `to`."""
+    if size == 4:
+        whole = count // LANES_32 * LANES_32
+        for at in range(0, whole, LANES_32):
+            add_whole_32(to, at, load_whole_32(origin, at))
+        if whole < count:
+            active = active_32(count - whole)
+            add_32(to, whole, load_32(origin, whole, active), active)
+    else:
+        whole = count // LANES_64 * LANES_64
+        for at in range(0, whole, LANES_64):
+            add_whole_64(to, at, load_whole_64(origin, at))
+        if whole < count:
+            active = active_64(count - whole)
+            add_64(to, whole, load_64(origin, whole, active), active)
+
+
+@kernel
+def cut_tiles(pointers, nodes, edges, most_edges, tiles, count):
+    """Write the rows of `Job.TILES` for a graph, and to `count` how many there are; −1 if `pointers` do not
+    ascend from 0 to `edges`."""
+    number, node, begin = 0, 0, load_index(pointers, 0)
+    valid = begin == 0 and load_index(pointers, nodes) == edges
+    for each in range(nodes):
+        valid &= load_index(pointers, each) <= load_index(pointers, each + 1)
+    if not valid:
+        store_index(count, 0, -1)
+        return
+    while node < nodes:
+        after, end = _cut(pointers, node, nodes, begin, most_edges)
+        store_index(tiles, 4 * number, node)
+        store_index(tiles, 4 * number + 1, after)
+        store_index(tiles, 4 * number + 2, begin)
+        store_index(tiles, 4 * number + 3, end)
+        number += 1
+        if end == load_index(pointers, after):
+            node = after
+        begin = end
+    store_index(count, 0, number)
+
+
+@njit(inline="always")
+def _cut(pointers, node, stop, begin, most_edges):
+    """The node after the last one of the tile that begins with the edge `begin` of `node`, and where it ends."""
+    after, end = node + 1, load_index(pointers, node + 1)
+    if begin == load_index(pointers, node):
+        while after < stop and after - node < TILE_EDGES:
+            next_end = load_index(pointers, after + 1)
+            if next_end - begin > most_edges:
+                break
+            after, end = after + 1, next_end
+    return after, min(end, begin + most_edges)
+
+
+@njit(inline="always")
+def _place(job, tile, calls):
+    """Turn offsets into addresses; what a part keeps for itself is in its scratch."""
     offsets, length = load_index(job, Job.CALLS), load_index(job, Job.CALL_LENGTH)
+    summand, summands = load_index(job, Job.SUMMAND), tile + 8 * load_index(job, Job.SUMMANDS_AT)
     for call in range(load_index(job, Job.CALL_COUNT)):
         for column in range(length):
             at = call * length + column
-            store_index(calls, at, load_index(offsets, at) + load_index(job, BASES + column))
+            base = summands if summand and column == summand else load_index(job, BASES + column)
+            store_index(calls, at, load_index(offsets, at) + base)
 
 
 @njit(inline="always")
@@ -152,11 +296,15 @@ def _clear_sums(job, node, after):
 
 
 @njit(inline="always")
-def _lay_out(job, tile, part, node, after, begin, end):
+def _lay_out(job, tile, copy, node, after, begin, end):
     """Make the tile of the edges begin ≤ … < end of the order, which belong to node ≤ … < after.
+
+    Edges that share derivatives by weights add to theirs in `copy`.
 
     Returns the field of a table that holds an index out of range, else 0: nothing outside an array is read.
     """
+    if begin < 0 or end < begin or end > load_index(job, Job.NUM_EDGES):
+        return Job.EDGE_POINTERS.value
     edges, size = end - begin, load_index(job, Job.ITEMSIZE)
     neighbors, weights = tile + 8 * NEIGHBORS_AT, tile + 8 * WEIGHTS_AT
     rows, d_filter_rows, filters = tile + 8 * EDGES_AT, tile + 8 * D_FILTERS_AT, tile + 8 * FILTERS_AT
@@ -176,12 +324,15 @@ def _lay_out(job, tile, part, node, after, begin, end):
     store_index(tile, Tile.D_FILTER_ROWS, d_filter_rows)
     store_index(tile, Tile.COUPLINGS, couplings)
     store_index(tile, Tile.WRITING, load_index(job, Job.WRITING))
+    store_index(tile, Tile.HELD, tile + 8 * load_index(job, Job.HELD_AT))
+    store_index(tile, Tile.ROW, tile + 8 * load_index(job, Job.ROW_AT))
+    store_index(tile, Tile.D_INPUT_ROW, load_index(job, Job.NEIGHBOR_ROW))
 
     pointers = load_index(job, Job.EDGE_POINTERS)
     previous = load_index(pointers, node)
     for each in range(node, after + 1):
         at = load_index(pointers, each)
-        if at < previous:
+        if at < previous or at > load_index(job, Job.NUM_EDGES):
             return Job.EDGE_POINTERS.value
         store_index(tile, POINTERS_AT + each - node, min(max(at, begin), end) - begin)
         previous = at
@@ -202,7 +353,7 @@ def _lay_out(job, tile, part, node, after, begin, end):
                 return Job.NEIGHBORS.value
             store_index(neighbors, at, neighbor * load_index(job, Job.NEIGHBOR_ROW))
         if at < edges:
-            own = part * copy_rows + row if copy_rows else edge
+            own = copy * copy_rows + row if copy_rows else edge
             store_index(rows, at, own * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)

@@ -14,6 +14,7 @@ __all__ = [
     "BYTES",
     "COUPLINGS",
     "D_FILTER_ROWS",
+    "D_INPUT_ROW",
     "EDGES",
     "EDGE_POINTERS",
     "EDGE_ROWS",
@@ -21,10 +22,12 @@ __all__ = [
     "FILTERS",
     "FILTER_TANGENTS",
     "FIRST",
+    "HELD",
     "LANES",
     "LAST",
     "NEIGHBOR_ROWS",
     "NODE_ROW",
+    "ROW",
     "WEIGHT_ROWS",
     "WRITING",
     "active_lanes",
@@ -75,6 +78,6 @@ reciprocal_norm = _operations.reciprocal_norm
 # fmt: off
 (
     FIRST, LAST, EDGES, NODE_ROW, EDGE_POINTERS, NEIGHBOR_ROWS, WEIGHT_ROWS, EDGE_ROWS, FILTERS,
-    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, WRITING,
+    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, WRITING, HELD, ROW, D_INPUT_ROW,
 ) = map(int, Tile)
 # fmt: on

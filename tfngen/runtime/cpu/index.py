@@ -89,3 +89,46 @@ def clear(typingctx, address, size):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def take_number(typingctx, base, offset):
+    """The 64-bit integer `offset` elements after address `base`, which the next one to ask finds one higher."""
+
+    def codegen(context, builder, sig, args):
+        return builder.atomic_rmw("add", _pointer(builder, *args), _INTEGER(1), "monotonic")
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def see_index(typingctx, base, offset):
+    """The 64-bit integer `offset` elements after address `base`, with all that was written before it was."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load_atomic(_pointer(builder, *args), "acquire", 8)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@intrinsic
+def show_index(typingctx, base, offset, value):
+    """Write a 64-bit integer `offset` elements after address `base`, for other threads to `see_index`."""
+
+    def codegen(context, builder, sig, args):
+        builder.store_atomic(args[2], _pointer(builder, *args[:2]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_plain(typingctx, address):
+    """Call the function of C at `address`, which takes nothing."""
+
+    def codegen(context, builder, sig, args):
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
