@@ -138,8 +138,9 @@ class Tile(IntEnum):
     FILTERS = 8
     """The filters, component by component, each over all edges."""
     FILTER_TANGENTS = 9
-    D_FILTER_ROWS = 10
-    """The row of each edge's filter in a result; it begins at zero."""
+    D_FILTER_ROW = 10
+    """Elements from one edge's row to the next among the tile's derivatives by filters: vectors, whose lanes are
+    summed when all paths have added to them."""
     COUPLINGS = 11
     """Room for a path's coupling coefficients, each over all edges."""
     WRITING = 12

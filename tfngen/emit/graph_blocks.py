@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-from tfngen.emit.blocks import indented, interleaved, with_all
+from tfngen.emit.blocks import indented, interleaved
 from tfngen.emit.printer import Printer
 from tfngen.forms import FORM, TANGENT, Form, Tile
 from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
@@ -94,7 +94,13 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     """Node, edge, channel: results per edge are stored, sums over channels finished edge by edge."""
     places, held = _Places(form), _held(kernel)
     read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
-    start = [f"{statement.name} = zero()" for statement in kernel.body if statement.accumulate]
+    sums = [operand for operand in kernel.outputs if operand.scope is Scope.EDGE]
+    start = [f"{operand.name}_at = edge * {operand.name}_row" for operand in sums]
+    start += [
+        f"{symbol} = load_lanes({operand.array}, {places.at(operand, at)})"
+        for operand in sums
+        for at, symbol in enumerate(operand.symbols)
+    ]
     start += [
         places.load(operand, at, symbol)
         for operand in kernel.inputs
@@ -124,7 +130,7 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
         start=indented(start, EDGE),
         rows=indented(rows, INNER),
         body=indented(body, INNER),
-        finish=indented(_finished(kernel), EDGE),
+        finish=indented(_finished(kernel, places), EDGE),
     )
 
 
@@ -150,20 +156,16 @@ def _contracted(kernel: Kernel, held: Operand, places: _Places, printer: Printer
     return lines
 
 
-def _finished(kernel: Kernel) -> list[str]:
+def _finished(kernel: Kernel, places: _Places) -> list[str]:
     """What becomes of an edge's sums, and of its derivatives by weights."""
-    lines = []
-    for operand in kernel.outputs:
-        if operand.scope is Scope.EDGE:
-            lines.append("d_filter_at = load_index(d_filter_rows, edge)")
-            lines.append(with_all(f"add_totals({operand.array}, d_filter_at, ", operand.symbols, ")", EDGE))
+    lines = [
+        f"store_lanes({operand.array}, {places.at(operand, at)}, {symbol})"
+        for operand in kernel.outputs
+        if operand.scope is Scope.EDGE
+        for at, symbol in enumerate(operand.symbols)
+    ]
     if any(operand.name == "d_weight" for operand in kernel.outputs):
-        lines += [
-            "edge_at = load_index(edge_rows, edge)",
-            "for channel in range(0, channels, LANES):",
-            "    active = active_lanes(channels - channel)",
-            "    write(d_weights, edge_at + channel, load_lanes(row, channel), active, writing)",
-        ]
+        lines.append("write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)")
     return lines
 
 
@@ -279,6 +281,8 @@ class _Places:
         slot = operand.name.removesuffix(TANGENT).removeprefix("d_").replace("output", "grad")
         if slot == "coupling":
             return "edge", "EDGE_STRIDE"
+        if operand.name == "d_filter":
+            return "d_filter_at", "SLOT"
         if slot == "filter":
             return "filter_at + edge", "EDGE_STRIDE"
         if slot == "held":

@@ -122,7 +122,7 @@ def convolution_source(plan: PathPlan, spec: BuildSpec, dtype: str) -> str:
     printed = [(planned, graph_blocks(planned.kernel, printer)) for planned in plan.node_kernels]
     tile = {field for _, blocks in printed for _, field in blocks.tile}
     calls = frozenset().union(*(called(blocks.text) for _, blocks in printed))
-    strides = {name for name in ("AHEAD", "EDGE_STRIDE") if any(name in b.text for _, b in printed)}
+    strides = {name for name in ("AHEAD", "EDGE_STRIDE", "SLOT") if any(name in b.text for _, b in printed)}
     frame = {"LANES", "active_lanes", "kernel", "load_index", "load_indices"}
     return render(
         "cpu/convolution.py.jinja",

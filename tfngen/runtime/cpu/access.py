@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llvmlite import ir
-from numba.core import cgutils
 
 from tfngen.runtime.cpu.lanes import all_active, call_llvm, pieces, suffix
-from tfngen.runtime.cpu.vector import CONTRACT, LINE_BYTES, STORES_MASKED, VectorType
+from tfngen.runtime.cpu.vector import CONTRACT, LINE_BYTES, REGISTER_BYTES, STORES_MASKED, VectorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +20,15 @@ class Access:
 
     Attributes:
         whole: no vector has a lane that stands for nothing, whatever a mask says.
-        lines: what `write_line` writes is whole lines of the cache, one vector after the other.
     """
 
     kind: VectorType
     whole: bool = False
-    lines: bool = False
 
     @property
     def alignment(self) -> ir.Constant:
         """That of a single number: all that is known of an address."""
         return ir.Constant(ir.IntType(32), self.kind.element.bitwidth // 8)
-
-    @property
-    def bytes(self) -> int:
-        """A vector's."""
-        return int(self.kind.lanes * self.kind.element.bitwidth // 8)
 
     def load(self, builder: ir.IRBuilder, pointer: ir.Value, mask: ir.Value) -> ir.Value:
         """The vector at `pointer`; lanes beyond the mask read as zero."""
@@ -76,36 +68,17 @@ class Access:
             before = builder.load(place, align=self.alignment.constant)
             builder.store(builder.fadd(before, piece, flags=CONTRACT), place, align=self.alignment.constant)
 
-    def is_line(self, builder: ir.IRBuilder, pointer: ir.Value, mask: ir.Value) -> ir.Value:
-        """Whether `write_line` may write there: a whole line, or a part that the others will follow."""
-        if self.lines or self.bytes != LINE_BYTES:
-            return ir.IntType(1)(self.lines)
-        number = builder.ptrtoint(pointer, ir.IntType(64))
-        past = builder.and_(number, number.type(LINE_BYTES - 1))
-        return builder.and_(all_active(builder, mask), builder.icmp_unsigned("==", past, number.type(0)))
-
-    def write_line(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value) -> None:
-        """Write past the caches. Parts of a line wait until it is whole: the processor gathers what goes past
-        the caches line by line, and one that it has to give up half full costs as much as ten."""
-        parts = LINE_BYTES // self.bytes
-        if parts == 1:
-            self._past_caches(builder, pointer, value)
-            return
-        waiting = cgutils.alloca_once(builder, ir.ArrayType(value.type, parts))
-        integer = ir.IntType(64)
-        number = builder.ptrtoint(pointer, integer)
-        part = builder.udiv(builder.and_(number, integer(LINE_BYTES - 1)), integer(self.bytes))
-        builder.store(value, builder.gep(waiting, [integer(0), part]))
-        with builder.if_then(builder.icmp_unsigned("==", part, integer(parts - 1))):
-            for at in range(parts):
-                place = builder.gep(pointer, [integer(at + 1 - parts)])
-                early = builder.load(builder.gep(waiting, [integer(0), integer(at)]))
-                self._past_caches(builder, place, early)
-
-    def _past_caches(self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value) -> None:
-        """Nobody will read it soon."""
-        written = builder.store(value, pointer, align=self.bytes)
-        written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+    def write_past_caches(self, builder: ir.IRBuilder, pointer: ir.Value, origin: ir.Value) -> None:
+        """Copy a line of the cache past the caches; both begin with one. A processor gathers what goes past them
+        line by line, and one that it has to give up half full costs as much as ten."""
+        element = self.kind.element.bitwidth // 8
+        register = ir.VectorType(pointer.type.pointee, REGISTER_BYTES // element)
+        to, source = (builder.bitcast(each, register.as_pointer()) for each in (pointer, origin))
+        for part in range(LINE_BYTES // REGISTER_BYTES):
+            at = [ir.IntType(64)(part)]
+            value = builder.load(builder.gep(source, at), align=REGISTER_BYTES)
+            written = builder.store(value, builder.gep(to, at), align=REGISTER_BYTES)
+            written.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
 
     def _store_masked(
         self, builder: ir.IRBuilder, pointer: ir.Value, value: ir.Value, mask: ir.Value

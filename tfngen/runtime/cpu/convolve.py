@@ -31,7 +31,7 @@ from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
-from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES
+from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
 from tfngen.runtime.plan import decode
 
 if TYPE_CHECKING:
@@ -170,7 +170,8 @@ class _Launch:
             }
             for name in (*form.operands, *form.results):
                 slot = "grad" if name == "output" else name.removeprefix("d_").removesuffix(TANGENT)
-                values[f"{name}s"] = path.offset(slot) * dtype.itemsize
+                step = REGISTER_BYTES if name == "d_filter" else dtype.itemsize
+                values[f"{name}s"] = path.offset(slot) * step
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
         self._bases = [
             (at, name)
@@ -178,7 +179,7 @@ class _Launch:
             if name in (*form.operands, *form.results)
         ]
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
-        lanes = max(FLOAT32.lanes, FLOAT64.lanes)
+        lanes = FLOAT32.lanes if dtype.itemsize == 4 else FLOAT64.lanes
         channels = [-(-path.channels // lanes) * lanes for path in paths]
         held = [_values_of_node(path) * width for path, width in zip(paths, channels, strict=True)]
         room = max(held, default=0), max(channels, default=0)
@@ -196,11 +197,10 @@ class _Launch:
         per_edge = len(self.weights) * widths.weight * self.itemsize
         most = job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // max(per_edge, 1)), 1)
         summands = most * widths.input * self.scatters
-        if self.scatters:
-            job[Job.SUMMAND] = 1 + self.arguments.index("d_input")
-            job[Job.GIVE_WAY] = GIVE_WAY
+        lanes = most * widths.filter * REGISTER_BYTES // self.itemsize
+        room = {Job.HELD_AT: held, Job.ROW_AT: channels, Job.LANES_AT: lanes, Job.SUMMANDS_AT: summands}
         end = scratch_length(widths.filter, couplings, self.itemsize)
-        for field, numbers in ((Job.HELD_AT, held), (Job.ROW_AT, channels), (Job.SUMMANDS_AT, summands)):
+        for field, numbers in room.items():
             job[field], end = end, end + -(-numbers * self.itemsize // LINE_BYTES) * LINE
         job[Job.CALLS_AT] = end
         job[Job.SCRATCH_LENGTH] = end + -(-self._calls.size // LINE) * LINE
@@ -220,10 +220,11 @@ class _Launch:
         if self.scatters:
             job[Job.SUMS] = named["d_input"].data_ptr()
             job[Job.TURNS] = job[Job.SCRATCH] + 8 * parts * job[Job.SCRATCH_LENGTH]
-            job[Job.COPIES] = copies
+            job[Job.COPIES], job[Job.GIVE_WAY] = copies, GIVE_WAY
             scratch[-turns - LINE :] = 0
+        own = {"d_filter": Job.LANES_AT} | ({"d_input": Job.SUMMANDS_AT} if self.scatters else {})
         for at, name in self._bases:
-            job[at] = named[name].data_ptr()
+            job[at] = -8 * job[own[name]] if name in own else named[name].data_ptr()
         if self.sums is not None:
             job[Job.NODE_SUMS] = named[self.sums].data_ptr()
         for name, place, row in _FILTERS:

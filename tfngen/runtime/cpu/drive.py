@@ -33,11 +33,12 @@ from tfngen.runtime.cpu.index import (
     take_number,
 )
 from tfngen.runtime.cpu.kernel import kernel
+from tfngen.runtime.cpu.vector import REGISTER_BYTES
 
 LANES_32, active_32, load_32, add_32 = float32.LANES, float32.active_lanes, float32.load, float32.add
 LANES_64, active_64, load_64, add_64 = float64.LANES, float64.active_lanes, float64.load, float64.add
-load_whole_32, add_whole_32 = float32.load_lanes, float32.add_lanes
-load_whole_64, add_whole_64 = float64.load_lanes, float64.add_lanes
+load_whole_32, add_whole_32, add_totals_32 = float32.load_lanes, float32.add_lanes, float32.add_totals
+load_whole_64, add_whole_64, add_totals_64 = float64.load_lanes, float64.add_lanes, float64.add_totals
 
 TILE_BYTES = 2**18
 """The weights of one tile, and what is written in their shape; two tiles fit the second-level cache."""
@@ -99,13 +100,12 @@ class Job(IntEnum):
     """Which table held an index out of range, as a field of this one; 0 while none has."""
     HELD_AT = 30
     ROW_AT = 31
-    SUMMANDS_AT = 32
-    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, and for the rows of a tile's edges
-    that are to be added to `SUMS`."""
-    SUMS = 33
+    LANES_AT = 32
+    SUMMANDS_AT = 33
+    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile's
+    edges by their filters, before lanes are summed, and for their rows that are to be added to `SUMS`."""
+    SUMS = 34
     """The result with a source's row per node that is summed in the order of targets, or 0."""
-    SUMMAND = 34
-    """Which column of `CALLS` has that result."""
     TILES = 35
     """The tiles to be taken one by one, a row each: first node, node after the last, first edge, edge after the
     last, as places in `ORDER`."""
@@ -125,13 +125,13 @@ PATIENCE = 1000
 """How often a thread looks whether its turn has come before it gives way to another."""
 
 BASES = len(Job)
-"""What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0."""
+"""What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0; below zero,
+bytes to be counted backwards from a part's own scratch."""
 POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
 EDGES_AT = WEIGHTS_AT + 2 * TILE_EDGES + AHEAD
-D_FILTERS_AT = EDGES_AT + TILE_EDGES
-FILTERS_AT = D_FILTERS_AT + TILE_EDGES
+FILTERS_AT = EDGES_AT + TILE_EDGES
 """Where in a part's scratch, in integers, the tile's arrays begin; behind filters, their tangents."""
 
 
@@ -161,7 +161,7 @@ def drive(first, last, job):
             if fault:
                 store_index(job, Job.FAULT, fault)
                 return
-            _call_kernels(job, tile, calls)
+            _call_kernels(job, tile, calls, begin, end)
             if end == load_index(pointers, after):
                 node = after
             begin = end
@@ -192,7 +192,7 @@ def drive_in_turn(first, last, job):
             clear(summands, (end - begin) * row * size)
             if copies and not _wait(job, turns, COPY_TURNS + copy, number // copies):
                 return
-            _call_kernels(job, tile, calls)
+            _call_kernels(job, tile, calls, begin, end)
             if copies:
                 show_index(turns, COPY_TURNS + copy, number // copies + 1)
             if not _wait(job, turns, TURN, number):
@@ -278,12 +278,11 @@ def _cut(pointers, node, stop, begin, most_edges):
 def _place(job, tile, calls):
     """Turn offsets into addresses; what a part keeps for itself is in its scratch."""
     offsets, length = load_index(job, Job.CALLS), load_index(job, Job.CALL_LENGTH)
-    summand, summands = load_index(job, Job.SUMMAND), tile + 8 * load_index(job, Job.SUMMANDS_AT)
     for call in range(load_index(job, Job.CALL_COUNT)):
         for column in range(length):
             at = call * length + column
-            base = summands if summand and column == summand else load_index(job, BASES + column)
-            store_index(calls, at, load_index(offsets, at) + base)
+            base = load_index(job, BASES + column)
+            store_index(calls, at, load_index(offsets, at) + (base if base >= 0 else tile - base))
 
 
 @njit(inline="always")
@@ -307,8 +306,8 @@ def _lay_out(job, tile, copy, node, after, begin, end):
         return Job.EDGE_POINTERS.value
     edges, size = end - begin, load_index(job, Job.ITEMSIZE)
     neighbors, weights = tile + 8 * NEIGHBORS_AT, tile + 8 * WEIGHTS_AT
-    rows, d_filter_rows, filters = tile + 8 * EDGES_AT, tile + 8 * D_FILTERS_AT, tile + 8 * FILTERS_AT
-    components, d_filters = load_index(job, Job.COMPONENTS), load_index(job, Job.D_FILTERS)
+    rows, filters = tile + 8 * EDGES_AT, tile + 8 * FILTERS_AT
+    components = load_index(job, Job.COMPONENTS)
     length = components * EDGE_STRIDE * size
     tangents, couplings = filters + length, filters + 2 * length
     store_index(tile, Tile.FIRST, node)
@@ -321,7 +320,7 @@ def _lay_out(job, tile, copy, node, after, begin, end):
     store_index(tile, Tile.EDGE_ROWS, rows)
     store_index(tile, Tile.FILTERS, filters)
     store_index(tile, Tile.FILTER_TANGENTS, tangents)
-    store_index(tile, Tile.D_FILTER_ROWS, d_filter_rows)
+    store_index(tile, Tile.D_FILTER_ROW, components * REGISTER_BYTES // size)
     store_index(tile, Tile.COUPLINGS, couplings)
     store_index(tile, Tile.WRITING, load_index(job, Job.WRITING))
     store_index(tile, Tile.HELD, tile + 8 * load_index(job, Job.HELD_AT))
@@ -357,9 +356,6 @@ def _lay_out(job, tile, copy, node, after, begin, end):
             store_index(rows, at, own * load_index(job, Job.EDGE_ROW))
             _turn(job, Job.FILTERS, filters, at, edge)
             _turn(job, Job.FILTER_TANGENTS, tangents, at, edge)
-            if d_filters:
-                store_index(d_filter_rows, at, edge * components)
-                clear(d_filters + edge * components * size, components * size)
     return 0
 
 
@@ -375,9 +371,33 @@ def _turn(job, field, to, at, edge):
 
 
 @njit(inline="always")
-def _call_kernels(job, tile, calls):
-    """Let every path do its part."""
-    length = load_index(job, Job.CALL_LENGTH)
+def _call_kernels(job, tile, calls, begin, end):
+    """Let every path do its part for the edges begin ≤ … < end of the order."""
+    length, d_filters = load_index(job, Job.CALL_LENGTH), load_index(job, Job.D_FILTERS)
+    components, size = load_index(job, Job.COMPONENTS), load_index(job, Job.ITEMSIZE)
+    lanes, row = tile + 8 * load_index(job, Job.LANES_AT), components * REGISTER_BYTES
+    if d_filters:
+        clear(lanes, (end - begin) * row)
     for call in range(load_index(job, Job.CALL_COUNT)):
         entry = calls + 8 * call * length
         call_kernel(load_index(entry, 0), tile, entry + 8)
+    if d_filters:
+        for at in range(end - begin):
+            to = d_filters + load_index(load_index(job, Job.ORDER), begin + at) * components * size
+            _add_up_lanes(to, lanes + at * row, components, size)
+
+
+@njit(inline="always")
+def _add_up_lanes(to, origin, count, size):
+    """Write the sums over lanes of `count` vectors at address `origin` to address `to`, side by side."""
+    clear(to, count * size)
+    if size == 4:
+        for at in range(0, count - 3, 4):
+            one, two = load_whole_32(origin, at * LANES_32), load_whole_32(origin, (at + 1) * LANES_32)
+            three, four = load_whole_32(origin, (at + 2) * LANES_32), load_whole_32(origin, (at + 3) * LANES_32)
+            add_totals_32(to, at, (one, two, three, four))
+        for at in range(count // 4 * 4, count):
+            add_totals_32(to, at, (load_whole_32(origin, at * LANES_32),))
+    else:
+        for at in range(count):
+            add_totals_64(to, at, (load_whole_64(origin, at * LANES_64),))

@@ -30,20 +30,18 @@ class Fit:
     Attributes:
         lanes: those of the vectors that suit them; the compiler makes two registers of one that is too long.
         whole: whether they fill their vectors.
-        lines: whether they fill lines of the cache, and begin with one.
     """
 
     lanes: int
     whole: bool = False
-    lines: bool = False
 
     @property
     def name(self) -> str:
-        return f"lanes_{self.lanes}" + "_whole" * self.whole + "_lines" * self.lines
+        return f"lanes_{self.lanes}" + "_whole" * self.whole
 
 
-def fit(itemsize: int, channels: int, offset: int = 0, sums: bool = False) -> Fit:
-    """The vectors for rows of so many channels, which begin `offset` numbers after a line of the cache.
+def fit(itemsize: int, channels: int, sums: bool = False) -> Fit:
+    """The vectors for rows of so many channels.
 
     With `sums` a kernel has nothing but sums over edges to keep. Registers are left then, and vectors as long
     as a line use each coefficient twice where a register holds half of one (7 % faster forward, with AVX2).
@@ -56,7 +54,7 @@ def fit(itemsize: int, channels: int, offset: int = 0, sums: bool = False) -> Fi
     in_lines = not channels * itemsize % LINE_BYTES
     if in_lines and sums and REGISTER_BYTES == LINE_BYTES // 2:
         lanes = LINE_BYTES // itemsize
-    return Fit(lanes, whole=True, lines=in_lines and not offset * itemsize % LINE_BYTES)
+    return Fit(lanes, whole=True)
 
 
 def fitted(kernel: Kernel, itemsize: int, fit: Fit) -> Kernel:
@@ -68,8 +66,7 @@ def fitted(kernel: Kernel, itemsize: int, fit: Fit) -> Kernel:
 
 def for_path(kernel: Kernel, form: Form, path: PackedPath, itemsize: int) -> Kernel:
     """`kernel` of a form, for the rows of a path."""
-    begins = path.offset("weight") if "d_weight" in form.results else 0
-    return fitted(kernel, itemsize, fit(itemsize, path.channels, begins, form.sums_only))
+    return fitted(kernel, itemsize, fit(itemsize, path.channels, form.sums_only))
 
 
 def _kind(itemsize: int) -> VectorType:
@@ -79,6 +76,6 @@ def _kind(itemsize: int) -> VectorType:
 @lru_cache(maxsize=64)
 def _words(itemsize: int, fit: Fit) -> dict[str, object]:
     """What a kernel is written with, for rows that are like `fit`."""
-    access = Access(VectorType(_kind(itemsize).element, fit.lanes), fit.whole, fit.lines)
+    access = Access(VectorType(_kind(itemsize).element, fit.lanes), fit.whole)
     operations = define_operations(access)
     return {"LANES": fit.lanes} | {each.name: getattr(operations, each.name) for each in fields(Operations)}

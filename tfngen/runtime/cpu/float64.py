@@ -13,7 +13,7 @@ __all__ = [
     "AHEAD",
     "BYTES",
     "COUPLINGS",
-    "D_FILTER_ROWS",
+    "D_FILTER_ROW",
     "D_INPUT_ROW",
     "EDGES",
     "EDGE_POINTERS",
@@ -28,6 +28,7 @@ __all__ = [
     "NEIGHBOR_ROWS",
     "NODE_ROW",
     "ROW",
+    "SLOT",
     "WEIGHT_ROWS",
     "WRITING",
     "active_lanes",
@@ -53,11 +54,11 @@ __all__ = [
     "total",
     "turn_in",
     "turn_out",
-    "write",
+    "write_row",
     "zero",
 ]
 
-LANES = FLOAT64.lanes
+LANES = SLOT = FLOAT64.lanes
 BYTES = 8
 _operations = define_operations(Access(FLOAT64))
 
@@ -67,7 +68,7 @@ load, store = _operations.load, _operations.store
 load_lanes, store_lanes = _operations.load_lanes, _operations.store_lanes
 add_lanes = _operations.add_lanes
 turn_in, turn_out = _operations.turn_in, _operations.turn_out
-write = _operations.write
+write_row = _operations.write_row
 bring, fetch = _operations.bring, _operations.fetch
 load_rows = _operations.load_rows
 store_rows = _operations.store_rows
@@ -78,6 +79,6 @@ reciprocal_norm = _operations.reciprocal_norm
 # fmt: off
 (
     FIRST, LAST, EDGES, NODE_ROW, EDGE_POINTERS, NEIGHBOR_ROWS, WEIGHT_ROWS, EDGE_ROWS, FILTERS,
-    FILTER_TANGENTS, D_FILTER_ROWS, COUPLINGS, WRITING, HELD, ROW, D_INPUT_ROW,
+    FILTER_TANGENTS, D_FILTER_ROW, COUPLINGS, WRITING, HELD, ROW, D_INPUT_ROW,
 ) = map(int, Tile)
 # fmt: on

@@ -6,7 +6,7 @@ as zero and are never written, so nothing outside an array is touched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from itertools import zip_longest
 
@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from tfngen.forms import Writing
 from tfngen.runtime.cpu.access import Access
 from tfngen.runtime.cpu.lanes import Rows, Square, address_of, call_llvm, suffix, vector_address
-from tfngen.runtime.cpu.vector import CONTRACT, REGISTER_BYTES, MaskType, splat
+from tfngen.runtime.cpu.vector import CONTRACT, LINE_BYTES, REGISTER_BYTES, MaskType, splat
 
 
 def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType) -> ir.Value:
@@ -41,6 +41,13 @@ def _totals(builder: ir.IRBuilder, vectors: list[ir.Value], kind: ir.VectorType)
     return total
 
 
+def active_mask(builder: ir.IRBuilder, remaining: ir.Value, lanes: int) -> ir.Value:
+    """Which of so many lanes there are, if there are `remaining` numbers."""
+    integers = ir.VectorType(ir.IntType(64), lanes)
+    numbers = ir.Constant(integers, list(range(lanes)))
+    return builder.icmp_signed("<", numbers, splat(builder, remaining, integers))
+
+
 def _align_stack(function: ir.Function) -> None:
     """Let vectors that find no register wait where none of them lies across two lines of the cache."""
     function.attributes.add("nounwind")  # llvmlite writes no `alignstack` where there is nothing beside it
@@ -58,7 +65,7 @@ class Operations:
     store: Callable
     load_lanes: Callable
     store_lanes: Callable
-    write: Callable
+    write_row: Callable
     bring: Callable
     fetch: Callable
     add_lanes: Callable
@@ -84,9 +91,7 @@ def define_operations(access: Access) -> Operations:
 
         def codegen(context, builder, sig, args):
             _align_stack(builder.function)
-            integers = ir.VectorType(ir.IntType(64), kind.lanes)
-            lanes = ir.Constant(integers, list(range(kind.lanes)))
-            return builder.icmp_signed("<", lanes, splat(builder, args[0], integers))
+            return active_mask(builder, args[0], kind.lanes)
 
         return mask_type(types.int64), codegen
 
@@ -150,28 +155,45 @@ def define_operations(access: Access) -> Operations:
         return types.void(types.int64, types.int64, kind), codegen
 
     @intrinsic
-    def write(typingctx, base, offset, value, mask, writing):
-        """`store` or `add`, as `writing` (`tfngen.forms.Writing`) says; or, where a whole line is written,
-        past the caches, as nobody will read it soon."""
+    def write_row(typingctx, base, offset, row, count, writing):
+        """Write `count` numbers from address `row` on, where a line of the cache begins, to `offset` elements
+        after address `base`: as `writing` (`tfngen.forms.Writing`) says, past the caches where lines begin there,
+        too. Behind the numbers of the row there is room for a vector."""
 
         def codegen(context, builder, sig, args):
-            vector = context.get_value_type(kind)
-            pointer = vector_address(builder, *args[:2], vector)
-            writing = args[4]
-            far = builder.icmp_unsigned("==", writing, writing.type(Writing.PAST_CACHES))
-            adds = builder.icmp_unsigned("==", writing, writing.type(Writing.ADD))
-            is_line = builder.and_(far, access.is_line(builder, pointer, args[3]))
-            with builder.if_else(is_line) as (line, other):
+            integer, element = ir.IntType(64), context.get_value_type(element_type)
+            vector, size = context.get_value_type(kind), element_type.bitwidth // 8
+            to, origin = address_of(builder, *args[:2], element), builder.inttoptr(args[2], element.as_pointer())
+            count, writing = args[3:]
+            past = builder.or_(builder.ptrtoint(to, integer), builder.mul(count, integer(size)))
+            in_lines = builder.icmp_unsigned("==", builder.and_(past, integer(LINE_BYTES - 1)), integer(0))
+            far = builder.icmp_unsigned("==", writing, integer(Writing.PAST_CACHES))
+            adds = builder.icmp_unsigned("==", writing, integer(Writing.ADD))
+
+            def each(step: int) -> Iterator[tuple[ir.Value, ir.Value, ir.Value]]:
+                with cgutils.for_range_slice(builder, integer(0), count, integer(step), inc=True) as (at, _):
+                    yield at, builder.gep(to, [at]), builder.gep(origin, [at])
+
+            def each_vector() -> Iterator[tuple[ir.Value, ir.Value, ir.Value]]:
+                for at, *pointers in each(kind.lanes):
+                    place, source = (builder.bitcast(pointer, vector.as_pointer()) for pointer in pointers)
+                    mask = active_mask(builder, builder.sub(count, at), kind.lanes)
+                    yield place, builder.load(source, align=size), mask
+
+            with builder.if_else(builder.and_(far, in_lines)) as (line, other):
                 with line:
-                    access.write_line(builder, pointer, args[2])
+                    for _, place, source in each(LINE_BYTES // size):
+                        access.write_past_caches(builder, place, source)
                 with other, builder.if_else(adds) as (shared, own):
                     with shared:
-                        access.add(builder, pointer, args[2], args[3])
+                        for place, value, mask in each_vector():
+                            access.add(builder, place, value, mask)
                     with own:
-                        access.store(builder, pointer, args[2], args[3])
+                        for place, value, mask in each_vector():
+                            access.store(builder, place, value, mask)
             return context.get_dummy_value()
 
-        return types.void(types.int64, types.int64, kind, mask_type, types.int64), codegen
+        return types.void(*(types.int64,) * 5), codegen
 
     def prefetch(closeness: int) -> Callable:
         """Ask for the cache line at an address: into the first-level cache (3) or the second (2)."""
