@@ -108,7 +108,10 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
         for at, symbol in enumerate(operand.symbols)
         if symbol in read
     ]
-    rows = [*_rows(form), *_coming_weights(form), f"held_at = channel * {len(held.symbols)}"]
+    begins = [line.removesuffix(" + channel") for line in (*_rows(form), *_coming_weights(form))]
+    start += [line.replace("_at =", "_row =") for line in begins if "=" in line]
+    rows = [_in_channel(line) for line in begins]
+    rows.append(f"held_at = channel * {len(held.symbols)}")
     if form.scatters:
         rows.append("d_input_at = edge * d_input_row + channel")
     loaded = [held, *(each for each in kernel.inputs if each.scope is Scope.CHANNEL)]
@@ -132,6 +135,12 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
         body=indented(body, INNER),
         finish=indented(_finished(kernel, places), EDGE),
     )
+
+
+def _in_channel(line: str) -> str:
+    """Where what begins with the edge's row is in a channel."""
+    name, assigned, _ = line.partition("_at = ")
+    return f"{name}_at = {name}_row + channel" if assigned else line
 
 
 def _held(kernel: Kernel) -> Operand:
