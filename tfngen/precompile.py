@@ -147,7 +147,7 @@ def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Ker
     known = package._package.convolutions
     if not known:
         sums = {each: FORM[each.__name__].sums_only for each in kernels}
-        filled = [fitted(each, itemsize, fit(itemsize, LINE_BYTES, sums=sums[each])) for each in kernels]
+        filled = [fitted(each, itemsize, fit(itemsize, LINE_BYTES, sums[each])) for each in kernels]
         return [*kernels, *filled]
     planned = [path for each in known for path in decode(package.convolution(each)._numbers)[1]]
     paths = [path for path in planned if naming.convolution_module(path.degrees) == name]

@@ -31,7 +31,6 @@ def test_vectors_are_no_longer_than_needed(itemsize, channels):
     longest, shortest = REGISTER_BYTES // itemsize, SHORTEST // itemsize
     assert shortest <= found.lanes <= longest
     assert found.whole == (channels % found.lanes == 0)
-    assert found.lines == (channels * itemsize % LINE_BYTES == 0)
     if found.whole:
         assert found.lanes in (longest, channels)
     else:
@@ -43,12 +42,6 @@ def test_sums_alone_leave_registers_for_longer_vectors():
     assert fit(4, 32, sums=True).lanes == (16 if half else REGISTER_BYTES // 4)
     assert fit(4, 24, sums=True) == fit(4, 24)
     assert fit(8, 4, sums=True) == fit(8, 4)
-
-
-def test_a_row_that_begins_within_a_line_is_no_row_of_lines():
-    assert fit(4, 32, offset=16).lines
-    assert not fit(4, 32, offset=8).lines
-    assert fit(4, 32, offset=8).whole
 
 
 def operands(convolution, dtype, nodes=6, edges=50):

@@ -235,8 +235,9 @@ def test_derivatives_of_shared_weights_do_not_depend_on_threads_or_on_the_order_
 
 
 def test_derivatives_of_weights_all_edges_share_take_no_row_per_edge(tfn_l2, monkeypatch):
-    """The parts that sum them are as many for a thousand edges as for a million."""
+    """The parts that sum them are no more for a million edges than for thousands."""
     from tfngen.runtime.cpu import convolve
+    from tfngen.runtime.cpu.drive import MOST_COPIES
 
     convolution, graph, y, features, weights = case(tfn_l2, "every path", nodes=9, edges=3000)
     seen = []
@@ -250,7 +251,8 @@ def test_derivatives_of_weights_all_edges_share_take_no_row_per_edge(tfn_l2, mon
     shared = weights[0].clone().requires_grad_()
     out = tensors(convolution(graph, y, features, shared))
     torch.autograd.grad(sum(t.square().sum() for t in out), shared)
-    assert seen == [0, convolve.COPIES]
+    assert seen[0] == 0
+    assert MOST_COPIES // 2 < seen[1] <= MOST_COPIES
 
 
 def test_another_default_device_is_not_asked(tfn_l2):

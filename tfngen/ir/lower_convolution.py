@@ -21,9 +21,7 @@ from tfngen.irreps import Path
 from tfngen.symbolic.surd import Surd
 
 
-def lower_convolution(
-    path: Path, couplings: Iterable[Coupling], form: Form, by_node: bool = False
-) -> Kernel:
+def lower_convolution(path: Path, couplings: Iterable[Coupling], form: Form, by_node: bool = False) -> Kernel:
     """The kernel of `form` for `path`, one product for each nonzero coefficient and operand.
 
     Args:
@@ -72,7 +70,9 @@ class _Products:
     def statements(self, slot: str, result: Operand, couplings: tuple[Coupling, ...]) -> list[Statement]:
         """∂T/∂slot, component by component."""
         terms: dict[str, list[Term]] = {symbol: [] for symbol in result.symbols}
-        products = [(m_f, m_i, 0, ONE) for m_f, m_i in dict.fromkeys((m_f, m_i) for m_f, m_i, *_ in couplings)]
+        products = [
+            (m_f, m_i, 0, ONE) for m_f, m_i in dict.fromkeys((m_f, m_i) for m_f, m_i, *_ in couplings)
+        ]
         for *m, coefficient in products if self.held else couplings:
             index = self._index(*m)
             terms[result.symbols[index[slot]]] += self._terms(slot, index, coefficient)

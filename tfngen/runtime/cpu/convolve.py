@@ -19,8 +19,9 @@ from tfngen.runtime import registry
 from tfngen.runtime.compiling import Request, compile_together
 from tfngen.runtime.cpu.drive import (
     BASES,
-    COPY_TURNS,
+    MOST_COPIES,
     TILE_BYTES,
+    TURNS_OF_BLOCK,
     Job,
     cut_tiles,
     drive,
@@ -29,8 +30,8 @@ from tfngen.runtime.cpu.drive import (
 )
 from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
-from tfngen.runtime.cpu.rows import sum_rows
-from tfngen.runtime.cpu.threads import AT_ONCE, parallel_for, parts_of, threads_for
+from tfngen.runtime.cpu.rows import sum_copies, sum_rows
+from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, parallel_for, parts_of, threads_for
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
 from tfngen.runtime.plan import decode
 
@@ -50,8 +51,10 @@ START = 40_000
 """Bytes of kernels' Python code that take as long to compile as a process to start, some four seconds."""
 LINE = LINE_BYTES // 8
 """The integers of a line of the cache."""
-COPIES = 32
-"""The parts that sum derivatives of shared weights side by side, where edges are many times the rows."""
+MOST_BLOCKS = 16
+"""How many sums over sources there may be side by side."""
+EDGES_OF_SUMS = 8
+"""A source has at least so many edges, on average, in a block that has sums of its own."""
 
 
 def convolution(
@@ -76,28 +79,34 @@ def convolution(
         for result in results.values():
             result.zero_()
         return
+    blocks = launch.blocks(edges)
+    if blocks > 1:
+        inputs = results["d_input"]
+        named["d_input"] = empty(inputs, blocks * edges.num_nodes, inputs.shape[1])
     if edges.by_weight is None or "d_weight" not in results:
         _run(launch, named, edges)
-        return
-    shared, rows = results["d_weight"], edges.weight_rows
-    if copies := _copies(edges):
-        named["d_weight"] = shared.new_zeros(copies * rows, shared.shape[1])
-        order = torch.arange(copies * rows, device=shared.device).view(copies, rows).t().flatten()
-        pointers = torch.arange(0, (rows + 1) * copies, copies, device=shared.device)
     else:
-        named["d_weight"] = empty(shared, edges.num_edges, shared.shape[1])
-        order, pointers = edges.by_weight
-    _run(launch, named, edges, copies)
-    sum_rows(named["d_weight"], order, pointers, shared)
+        shared, copies = results["d_weight"], _copies(edges) // blocks * blocks
+        if copies:
+            named["d_weight"] = shared.new_zeros(copies * edges.weight_rows, shared.shape[1])
+        else:
+            named["d_weight"] = empty(shared, edges.num_edges, shared.shape[1])
+        _run(launch, named, edges, copies)
+        if copies:
+            sum_copies(named["d_weight"], shared)
+        else:
+            sum_rows(named["d_weight"], *edges.by_weight, shared)
+    if blocks > 1:
+        sum_copies(named["d_input"], results["d_input"])
 
 
 def _copies(edges: Edges) -> int:
-    """How many parts sum derivatives of shared weights each for itself; 0 where rows per edge are fewer.
+    """How many copies of derivatives by shared weights are summed side by side; 0 where rows per edge are fewer.
 
     That number is the same however many threads there are, and so is what they add up to.
     """
-    copies = min(COPIES, edges.num_edges // max(edges.weight_rows, 1))
-    return copies if copies >= COPIES // 4 else 0
+    copies = min(MOST_COPIES, edges.num_edges // max(edges.weight_rows, 1))
+    return copies if copies >= MOST_COPIES // 4 else 0
 
 
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
@@ -209,18 +218,17 @@ class _Launch:
     def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
         """The table `drive` works by, and what must stay alive as long as it does.
 
-        With `copies` there are as many of the rows of weights in ``d_weight``, and parts unless they take turns.
+        With `copies` there are as many of the rows of weights in ``d_weight``, and of parts or shared out to blocks.
         """
         threads = min(threads_for(edges.num_edges * self.work), edges.num_nodes)
         parts = threads if self.scatters else copies or threads
         job = array("q", self._over(edges, parts))
-        turns = COPY_TURNS + copies if self.scatters else 0
+        turns = job[Job.BLOCKS] * TURNS_OF_BLOCK
         scratch = np.empty(parts * job[Job.SCRATCH_LENGTH] + LINE + turns, dtype=np.int64)
         job[Job.SCRATCH] = _in_a_line(address_of(scratch))
         if self.scatters:
-            job[Job.SUMS] = named["d_input"].data_ptr()
+            job[Job.SUMS], job[Job.COPIES] = named["d_input"].data_ptr(), copies // job[Job.BLOCKS]
             job[Job.TURNS] = job[Job.SCRATCH] + 8 * parts * job[Job.SCRATCH_LENGTH]
-            job[Job.COPIES], job[Job.GIVE_WAY] = copies, GIVE_WAY
             scratch[-turns - LINE :] = 0
         own = {"d_filter": Job.LANES_AT} | ({"d_input": Job.SUMMANDS_AT} if self.scatters else {})
         for at, name in self._bases:
@@ -260,9 +268,20 @@ class _Launch:
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
         job[Job.WEIGHT_ROWS] = edges.num_edges
         job[Job.EDGE_POINTERS], job[Job.ORDER], job[Job.NEIGHBORS] = addresses
+        job[Job.BLOCKS], job[Job.GIVE_WAY] = self.blocks(edges) * self.scatters, GIVE_WAY
         tiles = self._tiles(edges, job) if self.scatters else None
         rows.order._tfngen_jobs = kept | {(self, parts): (graph, job, tiles)}  # type: ignore[attr-defined]
         return job
+
+    def blocks(self, edges: Edges) -> int:
+        """How many sums over sources there are side by side; the same however many threads there are."""
+        if not self.scatters:
+            return 1
+        each = (
+            edges.num_edges // (EDGES_OF_SUMS * edges.num_nodes),
+            edges.num_edges // self._fixed[Job.MOST_EDGES],
+        )
+        return max(1, min(MOST_BLOCKS, *each, 1 + edges.num_edges * self.work // MIN_WORK))
 
     def _tiles(self, edges: Edges, job: array[int]) -> np.ndarray:
         """The tiles of a graph, written into `job`; what is returned must live as long as that."""

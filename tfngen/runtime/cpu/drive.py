@@ -9,8 +9,10 @@ A tile is whole nodes, or a piece of one node with more edges than a tile has: p
 node's first edge, so what a node sums, and in which order, depends neither on threads nor on other nodes.
 
 What is summed over sources while targets take their turns (`Form.scatters`) is made edge by edge, beside the
-tile. A thread takes whichever tile is next; once all tiles before it have added their edges to the sums, it
-adds its own. So every sum is that of the edges in the order of targets, whoever adds them.
+tile. Tiles are in blocks, which have sums of their own. A thread takes whichever tile of its block is next; once
+all tiles before it have added their edges to the block's sums, it adds its own; and when the block has no more
+tiles it goes on with the next one, where others may be at work. So every sum is that of a block's edges in the
+order of targets, whoever adds them, and threads rarely write where others have written.
 """
 
 from __future__ import annotations
@@ -94,8 +96,8 @@ class Job(IntEnum):
     CALLS_AT = 27
     """Where in a part's scratch the tables of `CALLS` are, once they hold addresses."""
     COPY_ROWS = 28
-    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0. Tiles that
-    are taken in turn take the `COPIES` in turn."""
+    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0. A block of
+    tiles has several, which its tiles take in turn."""
     FAULT = 29
     """Which table held an index out of range, as a field of this one; 0 while none has."""
     HELD_AT = 30
@@ -105,22 +107,28 @@ class Job(IntEnum):
     """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile's
     edges by their filters, before lanes are summed, and for their rows that are to be added to `SUMS`."""
     SUMS = 34
-    """The result with a source's row per node that is summed in the order of targets, or 0."""
+    """What is summed over sources in the order of targets, a row per block and node."""
     TILES = 35
     """The tiles to be taken one by one, a row each: first node, node after the last, first edge, edge after the
     last, as places in `ORDER`."""
     TILE_COUNT = 36
-    TURNS = 37
-    """The number of the tile that is taken next, `TURN` integers behind it that of the tile whose edges are added
-    next, and `COPY_TURNS` behind it how many tiles each copy has had; all begin at zero."""
-    GIVE_WAY = 38
+    BLOCKS = 37
+    """How many blocks of consecutive tiles there are, about equally many in each."""
+    TURNS = 38
+    """For each block, `TURNS_OF_BLOCK` integers apart: the number of the block's tile that is taken next, `TURN`
+    integers behind it that of the tile whose edges are added next, and `COPY_TURNS` behind it how many tiles each
+    of its copies has had; all begin at zero."""
+    GIVE_WAY = 39
     """The address of a function that lets another thread run, or 0."""
-    COPIES = 39
-    """How many copies of derivatives by shared weights there are for tiles that are taken in turn."""
+    COPIES = 40
+    """How many copies of derivatives by shared weights a block of tiles has."""
 
 
 TURN, COPY_TURNS = 8, 16
 """Lines of the cache of their own: threads that look at one number are not slowed down by another."""
+MOST_COPIES = 32
+"""How many copies of derivatives by shared weights there may be, in all."""
+TURNS_OF_BLOCK = COPY_TURNS + MOST_COPIES
 PATIENCE = 1000
 """How often a thread looks whether its turn has come before it gives way to another."""
 
@@ -169,40 +177,56 @@ def drive(first, last, job):
 
 @kernel
 def drive_in_turn(first, last, job):
-    """Take tiles of `job` as long as there are any, once for each of the parts first ≤ part < last."""
-    tiles, turns = load_index(job, Job.TILES), load_index(job, Job.TURNS)
-    row, size = load_index(job, Job.NEIGHBOR_ROW), load_index(job, Job.ITEMSIZE)
-    sums, copies = load_index(job, Job.SUMS), load_index(job, Job.COPIES)
+    """Take tiles of `job`, block by block, as long as there are any; once for each part first ≤ part < last."""
+    blocks, tiles = load_index(job, Job.BLOCKS), load_index(job, Job.TILE_COUNT)
     for part in range(first, last):
         tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
         calls = tile + 8 * load_index(job, Job.CALLS_AT)
-        summands = tile + 8 * load_index(job, Job.SUMMANDS_AT)
         _place(job, tile, calls)
-        while True:
-            number = take_number(turns, 0)
-            if number >= load_index(job, Job.TILE_COUNT):
-                break
-            begin, end = load_index(tiles, 4 * number + 2), load_index(tiles, 4 * number + 3)
-            node, after = load_index(tiles, 4 * number), load_index(tiles, 4 * number + 1)
-            copy = number % copies if copies else 0
-            fault = _lay_out(job, tile, copy, node, after, begin, end)
-            if fault:
-                show_index(job, Job.FAULT, fault)
+        begin = part * blocks // load_index(job, Job.PARTS)
+        for each in range(begin, begin + blocks):
+            block = each % blocks
+            first_tile, tile_end = tiles * block // blocks, tiles * (block + 1) // blocks
+            if not _take_tiles(job, tile, calls, block, first_tile, tile_end - first_tile):
                 return
-            clear(summands, (end - begin) * row * size)
-            if copies and not _wait(job, turns, COPY_TURNS + copy, number // copies):
-                return
-            _call_kernels(job, tile, calls, begin, end)
-            if copies:
-                show_index(turns, COPY_TURNS + copy, number // copies + 1)
-            if not _wait(job, turns, TURN, number):
-                return
-            if number == 0:
-                clear(sums, load_index(job, Job.NUM_NODES) * row * size)
-            for at in range(end - begin):
-                to = sums + load_index(tile, NEIGHBORS_AT + at) * size
-                _add_row(to, summands + at * row * size, row, size)
-            show_index(turns, TURN, number + 1)
+
+
+@njit(inline="always")
+def _take_tiles(job, tile, calls, block, first_tile, count):
+    """Take tiles of a block as long as there are any; false if there was a fault."""
+    turns = load_index(job, Job.TURNS) + 8 * TURNS_OF_BLOCK * block
+    row, size = load_index(job, Job.NEIGHBOR_ROW), load_index(job, Job.ITEMSIZE)
+    summands, all_sums = (
+        tile + 8 * load_index(job, Job.SUMMANDS_AT),
+        load_index(job, Job.NUM_NODES) * row * size,
+    )
+    sums, copies = load_index(job, Job.SUMS) + block * all_sums, load_index(job, Job.COPIES)
+    while True:
+        number = take_number(turns, 0)
+        if number >= count:
+            return True
+        bounds = load_index(job, Job.TILES) + 32 * (first_tile + number)
+        node, after = load_index(bounds, 0), load_index(bounds, 1)
+        begin, end = load_index(bounds, 2), load_index(bounds, 3)
+        copy, turn = (number % copies, number // copies) if copies else (0, 0)
+        fault = _lay_out(job, tile, block * copies + copy, node, after, begin, end)
+        if fault:
+            show_index(job, Job.FAULT, fault)
+            return False
+        clear(summands, (end - begin) * row * size)
+        if copies and not _wait(job, turns, COPY_TURNS + copy, turn):
+            return False
+        _call_kernels(job, tile, calls, begin, end)
+        if copies:
+            show_index(turns, COPY_TURNS + copy, turn + 1)
+        if not _wait(job, turns, TURN, number):
+            return False
+        if number == 0:
+            clear(sums, all_sums)
+        for at in range(end - begin):
+            to = sums + load_index(tile, NEIGHBORS_AT + at) * size
+            _add_row(to, summands + at * row * size, row, size)
+        show_index(turns, TURN, number + 1)
 
 
 @njit(inline="always")
@@ -394,7 +418,10 @@ def _add_up_lanes(to, origin, count, size):
     if size == 4:
         for at in range(0, count - 3, 4):
             one, two = load_whole_32(origin, at * LANES_32), load_whole_32(origin, (at + 1) * LANES_32)
-            three, four = load_whole_32(origin, (at + 2) * LANES_32), load_whole_32(origin, (at + 3) * LANES_32)
+            three, four = (
+                load_whole_32(origin, (at + 2) * LANES_32),
+                load_whole_32(origin, (at + 3) * LANES_32),
+            )
             add_totals_32(to, at, (one, two, three, four))
         for at in range(count // 4 * 4, count):
             add_totals_32(to, at, (load_whole_32(origin, at * LANES_32),))

@@ -163,7 +163,10 @@ def define_operations(access: Access) -> Operations:
         def codegen(context, builder, sig, args):
             integer, element = ir.IntType(64), context.get_value_type(element_type)
             vector, size = context.get_value_type(kind), element_type.bitwidth // 8
-            to, origin = address_of(builder, *args[:2], element), builder.inttoptr(args[2], element.as_pointer())
+            to, origin = (
+                address_of(builder, *args[:2], element),
+                builder.inttoptr(args[2], element.as_pointer()),
+            )
             count, writing = args[3:]
             past = builder.or_(builder.ptrtoint(to, integer), builder.mul(count, integer(size)))
             in_lines = builder.icmp_unsigned("==", builder.and_(past, integer(LINE_BYTES - 1)), integer(0))

@@ -61,7 +61,41 @@ def sum_rows_float64(first, last, columns, edges, values, order, row_pointers, r
             store_64(results, node * columns + column, total, active)
 
 
+@kernel
+def sum_copies_float32(first, last, length, copies, values, result):
+    """result[k] = Σ values[copy, k] for the vectors first ≤ … < last of a row of `length` numbers"""
+    for at in range(first * LANES_32, min(last * LANES_32, length), LANES_32):
+        active = active_32(length - at)
+        total = load_32(values, at, active)
+        for copy in range(1, copies):
+            total += load_32(values, copy * length + at, active)
+        store_32(result, at, total, active)
+
+
+@kernel
+def sum_copies_float64(first, last, length, copies, values, result):
+    """result[k] = Σ values[copy, k] for the vectors first ≤ … < last of a row of `length` numbers"""
+    for at in range(first * LANES_64, min(last * LANES_64, length), LANES_64):
+        active = active_64(length - at)
+        total = load_64(values, at, active)
+        for copy in range(1, copies):
+            total += load_64(values, copy * length + at, active)
+        store_64(result, at, total, active)
+
+
 SUM_ROWS = {torch.float32: sum_rows_float32, torch.float64: sum_rows_float64}
+
+
+SUM_COPIES = {torch.float32: (sum_copies_float32, LANES_32), torch.float64: (sum_copies_float64, LANES_64)}
+
+
+def sum_copies(values: Tensor, result: Tensor) -> None:
+    """result = values[0] + values[1] + …, where `values` has the rows of `result` again and again."""
+    sum_of, lanes = SUM_COPIES[result.dtype]
+    length = result.numel()
+    addresses = values.data_ptr(), result.data_ptr()
+    count = values.numel() // max(length, 1)
+    parallel_for(sum_of, -(-length // lanes), values.numel(), (length, count, *addresses))
 
 
 def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor) -> None:
