@@ -76,7 +76,7 @@ class Form:
 
     @property
     def scatters(self) -> bool:
-        """Whether it sums over sources while it goes through targets: edge by edge, in the order of targets."""
+        """Whether it sums over sources, edge by edge, while it goes through targets."""
         return "input" in self.by and self.node == "target"
 
     @property
@@ -139,8 +139,8 @@ class Tile(IntEnum):
     """The filters, component by component, each over all edges."""
     FILTER_TANGENTS = 9
     D_FILTER_ROW = 10
-    """Elements from one edge's row to the next among the tile's derivatives by filters: vectors, whose lanes are
-    summed when all paths have added to them."""
+    """Elements from one edge's row to the next among the tile's derivatives by filters: vectors, whose lanes
+    are summed when all paths have added to them."""
     COUPLINGS = 11
     """Room for a path's coupling coefficients, each over all edges."""
     WRITING = 12

@@ -32,7 +32,7 @@ COEFFICIENTS = (
 def random_kernel(random: Random) -> Kernel:
     """A kernel as varied as the IR allows.
 
-    All three blocks, outputs per edge and per channel, accumulators that are outputs and accumulators that
+    All four blocks, outputs per edge and per channel, accumulators that are outputs and accumulators that
     only `after` reads; second names, brackets in brackets, terms that repeat or cancel, sums of nothing.
     """
     per_edge = [*FILTER.symbols, PARAMETER]
@@ -53,7 +53,13 @@ def random_kernel(random: Random) -> Kernel:
         before.append(Statement(name, value(per_edge)))
         per_edge.append(name)
 
-    known = [*per_edge, *INPUT.symbols, *WEIGHT.symbols]
+    node, per_channel = [], [PARAMETER, *INPUT.symbols, *WEIGHT.symbols]
+    for number in range(random.randint(0, 3)):
+        name = f"held_{number}"
+        node.append(Statement(name, value(per_channel)))
+        per_channel.append(name)
+
+    known = [*per_edge, *(each for each in per_channel if each != PARAMETER)]
     body, accumulators, results = [], [], []
     for number in range(random.randint(1, 6)):
         kind = random.choice(("value", "accumulator", "output", "summed output"))
@@ -76,7 +82,9 @@ def random_kernel(random: Random) -> Kernel:
 
     outputs = tuple(Operand(name, f"{name}s", (name,), scope) for name, scope in results)
     inputs = (FILTER, INPUT, WEIGHT)
-    return Kernel("random", inputs, outputs, tuple(before), tuple(body), tuple(after), (PARAMETER,))
+    return Kernel(
+        "random", inputs, outputs, tuple(before), tuple(body), tuple(after), (PARAMETER,), tuple(node)
+    )
 
 
 def random_sum(random: Random, symbols: Sequence[str], depth: int = 2) -> Sum:
@@ -133,8 +141,9 @@ def same_function(one: Kernel, other: Kernel, random: Random, channels: int = 3)
 def ill_formed(kernel: Kernel) -> list[str]:
     """What breaks the rules of straight-line code: nothing, one hopes.
 
-    A name is defined once and before its use; the body sees `before`, and `after` sees `before` and the
-    accumulators; a result per channel is made in the body, a result per edge anywhere but in one channel.
+    A name is defined once and before its use; `node` sees what there is per channel, the body that and
+    `before`, and `after` sees `before` and the accumulators; a result per channel is made in the body, a
+    result per edge anywhere but in one channel.
     """
     faults: list[str] = []
     names = [statement.name for statement in kernel.statements]
@@ -144,7 +153,10 @@ def ill_formed(kernel: Kernel) -> list[str]:
     per_edge = {*kernel.parameters}
     per_edge.update(s for operand in kernel.inputs if operand.scope is Scope.EDGE for s in operand.symbols)
     _check_block(kernel.before, per_edge, faults)
-    in_channel = {*per_edge, *given}
+    in_channel = {*given, *kernel.parameters}
+    in_channel -= {s for operand in kernel.inputs if operand.scope is Scope.EDGE for s in operand.symbols}
+    _check_block(kernel.node, in_channel, faults)
+    in_channel |= per_edge
     _check_block(kernel.body, in_channel, faults)
     per_edge.update(statement.name for statement in kernel.body if statement.accumulate)
     _check_block(kernel.after, per_edge, faults)

@@ -35,6 +35,10 @@ def planned(path, form):
     return plan(path).graph_kernels[FORMS.index(form)].kernel
 
 
+def planned_by_node(path, form):
+    return plan(path).node_kernels[FORMS.index(form)].kernel
+
+
 def by_roles(path, form, edge, channels):
     """What `form` returns, put together from the four roles of the path."""
     wanted = {}
@@ -74,6 +78,26 @@ def test_a_form_is_what_the_roles_say(path, form):
     assert evaluate(plain, edge, channels) == by_roles(path, form, edge, channels)
 
 
+@pytest.mark.parametrize("form", [each for each in FORMS if not each.sums_only], ids=lambda form: form.name)
+@every_path
+def test_what_a_node_holds_may_be_contracted_first(path, form):
+    plain = lower_convolution(path, couplings(path), form)
+    by_node, best = (
+        lower_convolution(path, couplings(path), form, by_node=True),
+        planned_by_node(path, form),
+    )
+    held = {statement.name for statement in by_node.node}
+    assert len(held) == len({pair[:2] for pair in couplings(path)})
+    assert not {"grad"} & {
+        symbol.partition("_")[0] for each in by_node.body for symbol in each.value.symbols()
+    }
+    for kernel in (by_node, best):
+        assert ill_formed(kernel) == []
+        assert same_function(plain, kernel, Random(str(path)), channels=2)
+    assert best.before == best.after == ()  # nothing is left to be computed for an edge alone
+    assert cost(best).channel.flops <= cost(by_node).channel.flops
+
+
 @every_form
 @every_path
 def test_optimising_a_form_changes_no_result_and_adds_nothing_per_channel(path, form):
@@ -110,10 +134,30 @@ def test_the_forms_of_all_paths_count_as_recorded():
     }
 
 
+def test_the_forms_by_node_count_as_recorded():
+    """Operations per channel for the 15 paths at l ≤ 2, and those of a node, which all its edges share."""
+    forms = [form for form in FORMS if not form.sums_only]
+    costs = {form.name: [cost(planned_by_node(path, form)) for path in enumerate_paths(2)] for form in forms}
+    counted = {
+        name: (sum(each.channel.flops for each in all_), sum(each.node.flops for each in all_))
+        for name, all_ in costs.items()
+    }
+    assert counted == {
+        "d_filter": (293, 71),
+        "d_weight": (278, 73),
+        "d_input_weight": (337, 69),
+        "backward": (606, 71),
+        "double_backward": (1135, 65),
+    }
+
+
 def test_where_operands_belong():
     assert FORM["output"].gathered == ("input",)
-    assert FORM["backward"].held == ("input",)
-    assert FORM["backward"].gathered == ("grad",)
+    assert FORM["d_input"].held == ()
+    assert FORM["d_input"].gathered == ("grad",)
+    assert FORM["backward"].held == ("grad",)
+    assert FORM["backward"].gathered == ("input",)
     assert FORM["d_grad"].gathered == ("input", "input_tangent")
-    assert FORM["double_backward"].held == ("input", "input_tangent")
+    assert FORM["double_backward"].gathered == ("input", "input_tangent")
+    assert [form.name for form in FORMS if form.scatters] == ["d_input_weight", "backward", "double_backward"]
     assert [form.name for form in FORMS if form.sums_only] == ["output", "d_input", "d_grad"]

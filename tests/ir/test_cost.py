@@ -105,3 +105,29 @@ def test_results_per_edge_are_moved_once_per_edge():
 def test_live_values(statements, alive):
     """A value lives from its definition, an operand from its first use, to the last use."""
     assert live_values(statements) == alive
+
+
+def test_what_is_done_for_a_node_counts_apart():
+    """held = √2 x is one multiplication for all edges of a node; out = f held is one for each of them."""
+    kernel = Kernel(
+        "example",
+        (FILTER, INPUT, WEIGHT),
+        (Operand("out", "outs", ("out",), Scope.CHANNEL),),
+        node=(Statement("held", product("input_x", coefficient=ROOT_2)),),
+        body=(Statement("out", product("filter_x", "held")),),
+    )
+    found = cost(kernel)
+    assert (found.node, found.channel) == (Operations(1, 0), Operations(1, 0))
+    assert found.flops(32) == 32
+
+
+def test_what_is_in_memory_is_not_alive():
+    """a and b are read where they are used; only the two products wait for their sum."""
+    statements = (
+        Statement("one", product("a", "b")),
+        Statement("two", product("b", "b")),
+        Statement("sum", Sum((Term(ONE, ("one",)), Term(ONE, ("two",))))),
+    )
+    assert live_values(statements) == 3
+    assert live_values(statements, frozenset("ab")) == 3
+    assert live_values(statements[:2], frozenset("ab")) == 1

@@ -61,7 +61,7 @@ def test_random_kernels_are_straight_line_code(random):
 
 
 def test_random_kernels_are_as_varied_as_the_passes_are_general():
-    """Accumulators, brackets, cancelling terms, empty sums and all three blocks do occur."""
+    """Accumulators, brackets, cancelling terms, empty sums and all four blocks do occur."""
     kernels = [random_kernel(Random(seed)) for seed in range(60)]
     statements = [statement for each in kernels for statement in each.statements]
     terms = [term for statement in statements for term in statement.value.terms]

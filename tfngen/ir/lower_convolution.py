@@ -4,7 +4,8 @@ Where input and weight only occur as their product, its change along their tange
 
 What a target holds, its gradient, is the same for all its edges. Contracted with the coefficients once,
 
-    held[m_F, m_I] = Σ C[m_F, m_I, m_O] · grad[m_O],        T = Σ weight · filter[m_F] · input[m_I] · held[m_F, m_I]
+    held[m_F, m_I] = Σ C[m_F, m_I, m_O] · grad[m_O]
+    T = Σ_edges Σ weight · filter[m_F] · input[m_I] · held[m_F, m_I]
 
 it leaves nothing but products to the edges: no coefficients, and no couplings to be made for each of them.
 """
@@ -70,10 +71,8 @@ class _Products:
     def statements(self, slot: str, result: Operand, couplings: tuple[Coupling, ...]) -> list[Statement]:
         """∂T/∂slot, component by component."""
         terms: dict[str, list[Term]] = {symbol: [] for symbol in result.symbols}
-        products = [
-            (m_f, m_i, 0, ONE) for m_f, m_i in dict.fromkeys((m_f, m_i) for m_f, m_i, *_ in couplings)
-        ]
-        for *m, coefficient in products if self.held else couplings:
+        pairs = dict.fromkeys((m_filter, m_input) for m_filter, m_input, *_ in couplings)
+        for *m, coefficient in [(*pair, 0, ONE) for pair in pairs] if self.held else couplings:
             index = self._index(*m)
             terms[result.symbols[index[slot]]] += self._terms(slot, index, coefficient)
         accumulate = result.scope is Scope.EDGE

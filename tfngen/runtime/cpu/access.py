@@ -69,8 +69,8 @@ class Access:
             builder.store(builder.fadd(before, piece, flags=CONTRACT), place, align=self.alignment.constant)
 
     def write_past_caches(self, builder: ir.IRBuilder, pointer: ir.Value, origin: ir.Value) -> None:
-        """Copy a line of the cache past the caches; both begin with one. A processor gathers what goes past them
-        line by line, and one that it has to give up half full costs as much as ten."""
+        """Copy a line of the cache past the caches; both begin with one. A processor gathers what goes past
+        them line by line, and one that it has to give up half full costs as much as ten."""
         element = self.kind.element.bitwidth // 8
         register = ir.VectorType(pointer.type.pointee, REGISTER_BYTES // element)
         to, source = (builder.bitcast(each, register.as_pointer()) for each in (pointer, origin))

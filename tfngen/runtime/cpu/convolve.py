@@ -101,7 +101,7 @@ def convolution(
 
 
 def _copies(edges: Edges) -> int:
-    """How many copies of derivatives by shared weights are summed side by side; 0 where rows per edge are fewer.
+    """How many copies of derivatives by shared weights are summed side by side; 0 if rows per edge are fewer.
 
     That number is the same however many threads there are, and so is what they add up to.
     """
@@ -218,7 +218,7 @@ class _Launch:
     def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
         """The table `drive` works by, and what must stay alive as long as it does.
 
-        With `copies` there are as many of the rows of weights in ``d_weight``, and of parts or shared out to blocks.
+        With `copies` there are as many of the rows of weights in ``d_weight``, for parts or for blocks.
         """
         threads = min(threads_for(edges.num_edges * self.work), edges.num_nodes)
         parts = threads if self.scatters else copies or threads
@@ -277,11 +277,9 @@ class _Launch:
         """How many sums over sources there are side by side; the same however many threads there are."""
         if not self.scatters:
             return 1
-        each = (
-            edges.num_edges // (EDGES_OF_SUMS * edges.num_nodes),
-            edges.num_edges // self._fixed[Job.MOST_EDGES],
-        )
-        return max(1, min(MOST_BLOCKS, *each, 1 + edges.num_edges * self.work // MIN_WORK))
+        worth_it = edges.num_edges // (EDGES_OF_SUMS * edges.num_nodes)
+        tiles = edges.num_edges // self._fixed[Job.MOST_EDGES]  # or more
+        return max(1, min(MOST_BLOCKS, worth_it, tiles, 1 + edges.num_edges * self.work // MIN_WORK))
 
     def _tiles(self, edges: Edges, job: array[int]) -> np.ndarray:
         """The tiles of a graph, written into `job`; what is returned must live as long as that."""

@@ -9,10 +9,10 @@ A tile is whole nodes, or a piece of one node with more edges than a tile has: p
 node's first edge, so what a node sums, and in which order, depends neither on threads nor on other nodes.
 
 What is summed over sources while targets take their turns (`Form.scatters`) is made edge by edge, beside the
-tile. Tiles are in blocks, which have sums of their own. A thread takes whichever tile of its block is next; once
-all tiles before it have added their edges to the block's sums, it adds its own; and when the block has no more
-tiles it goes on with the next one, where others may be at work. So every sum is that of a block's edges in the
-order of targets, whoever adds them, and threads rarely write where others have written.
+tile. Tiles are in blocks, which have sums of their own. A thread takes whichever tile of its block is next;
+once all tiles before it have added their edges to the block's sums, it adds its own; and when the block has
+no more tiles it goes on with the next one, where others may be at work. So every sum is that of a block's
+edges in the order of targets, whoever adds them, and threads rarely write where others have written.
 """
 
 from __future__ import annotations
@@ -96,28 +96,28 @@ class Job(IntEnum):
     CALLS_AT = 27
     """Where in a part's scratch the tables of `CALLS` are, once they hold addresses."""
     COPY_ROWS = 28
-    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0. A block of
-    tiles has several, which its tiles take in turn."""
+    """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0.
+    A block of tiles has several, which its tiles take in turn."""
     FAULT = 29
     """Which table held an index out of range, as a field of this one; 0 while none has."""
     HELD_AT = 30
     ROW_AT = 31
     LANES_AT = 32
     SUMMANDS_AT = 33
-    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile's
-    edges by their filters, before lanes are summed, and for their rows that are to be added to `SUMS`."""
+    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile
+    by its filters, before lanes are summed, and for its edges' rows that are to be added to `SUMS`."""
     SUMS = 34
     """What is summed over sources in the order of targets, a row per block and node."""
     TILES = 35
-    """The tiles to be taken one by one, a row each: first node, node after the last, first edge, edge after the
-    last, as places in `ORDER`."""
+    """The tiles to be taken one by one, a row each: the first node and the one after the last, the first edge
+    and the one after the last, as places in `ORDER`."""
     TILE_COUNT = 36
     BLOCKS = 37
     """How many blocks of consecutive tiles there are, about equally many in each."""
     TURNS = 38
-    """For each block, `TURNS_OF_BLOCK` integers apart: the number of the block's tile that is taken next, `TURN`
-    integers behind it that of the tile whose edges are added next, and `COPY_TURNS` behind it how many tiles each
-    of its copies has had; all begin at zero."""
+    """For each block, `TURNS_OF_BLOCK` integers apart: the number of the block's tile that is taken next,
+    `TURN` behind it that of the tile whose edges are added next, and `COPY_TURNS` behind it how many tiles
+    each of its copies has had; all begin at zero."""
     GIVE_WAY = 39
     """The address of a function that lets another thread run, or 0."""
     COPIES = 40
@@ -133,8 +133,8 @@ PATIENCE = 1000
 """How often a thread looks whether its turn has come before it gives way to another."""
 
 BASES = len(Job)
-"""What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0; below zero,
-bytes to be counted backwards from a part's own scratch."""
+"""What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0; or, below
+zero, minus so many bytes into a part's scratch."""
 POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
@@ -177,7 +177,7 @@ def drive(first, last, job):
 
 @kernel
 def drive_in_turn(first, last, job):
-    """Take tiles of `job`, block by block, as long as there are any; once for each part first ≤ part < last."""
+    """Take tiles of `job`, block by block, while there are any; once for each part first ≤ part < last."""
     blocks, tiles = load_index(job, Job.BLOCKS), load_index(job, Job.TILE_COUNT)
     for part in range(first, last):
         tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
@@ -196,11 +196,9 @@ def _take_tiles(job, tile, calls, block, first_tile, count):
     """Take tiles of a block as long as there are any; false if there was a fault."""
     turns = load_index(job, Job.TURNS) + 8 * TURNS_OF_BLOCK * block
     row, size = load_index(job, Job.NEIGHBOR_ROW), load_index(job, Job.ITEMSIZE)
-    summands, all_sums = (
-        tile + 8 * load_index(job, Job.SUMMANDS_AT),
-        load_index(job, Job.NUM_NODES) * row * size,
-    )
-    sums, copies = load_index(job, Job.SUMS) + block * all_sums, load_index(job, Job.COPIES)
+    summands, copies = tile + 8 * load_index(job, Job.SUMMANDS_AT), load_index(job, Job.COPIES)
+    length = load_index(job, Job.NUM_NODES) * row * size
+    sums = load_index(job, Job.SUMS) + block * length
     while True:
         number = take_number(turns, 0)
         if number >= count:
@@ -222,7 +220,7 @@ def _take_tiles(job, tile, calls, block, first_tile, count):
         if not _wait(job, turns, TURN, number):
             return False
         if number == 0:
-            clear(sums, all_sums)
+            clear(sums, length)
         for at in range(end - begin):
             to = sums + load_index(tile, NEIGHBORS_AT + at) * size
             _add_row(to, summands + at * row * size, row, size)
@@ -231,7 +229,7 @@ def _take_tiles(job, tile, calls, block, first_tile, count):
 
 @njit(inline="always")
 def _wait(job, turns, place, number):
-    """Wait for the turn with that number; false if another thread has found a fault, and it will never come."""
+    """Wait for the turn of that number; false if another thread has found a fault, so that it never comes."""
     looks, give_way = 0, load_index(job, Job.GIVE_WAY)
     while see_index(turns, place) != number:
         if see_index(job, Job.FAULT):
@@ -287,7 +285,7 @@ def cut_tiles(pointers, nodes, edges, most_edges, tiles, count):
 
 @njit(inline="always")
 def _cut(pointers, node, stop, begin, most_edges):
-    """The node after the last one of the tile that begins with the edge `begin` of `node`, and where it ends."""
+    """The node after the last of the tile that begins with the edge `begin` of `node`, and where it ends."""
     after, end = node + 1, load_index(pointers, node + 1)
     if begin == load_index(pointers, node):
         while after < stop and after - node < TILE_EDGES:

@@ -93,7 +93,7 @@ def clear(typingctx, address, size):
 
 @intrinsic
 def take_number(typingctx, base, offset):
-    """The 64-bit integer `offset` elements after address `base`, which the next one to ask finds one higher."""
+    """The 64-bit integer `offset` elements after address `base`; the next one to ask finds it one higher."""
 
     def codegen(context, builder, sig, args):
         return builder.atomic_rmw("add", _pointer(builder, *args), _INTEGER(1), "monotonic")

@@ -156,9 +156,9 @@ def define_operations(access: Access) -> Operations:
 
     @intrinsic
     def write_row(typingctx, base, offset, row, count, writing):
-        """Write `count` numbers from address `row` on, where a line of the cache begins, to `offset` elements
-        after address `base`: as `writing` (`tfngen.forms.Writing`) says, past the caches where lines begin there,
-        too. Behind the numbers of the row there is room for a vector."""
+        """Write the `count` numbers from address `row` on to `offset` elements after address `base`, as
+        `writing` (`tfngen.forms.Writing`) says; past the caches only where they fill lines. `row` begins a
+        line of the cache, and behind its numbers there is room for a vector."""
 
         def codegen(context, builder, sig, args):
             integer, element = ir.IntType(64), context.get_value_type(element_type)

@@ -5,45 +5,49 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per edge     per channel    plain sum
-    output           coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
-    d_input          coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
-    d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
-    d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_input_weight   coupling  0 mul 0 add  8 mul 2 add    12 mul 2 add
-    backward         coupling  0 mul 0 add  9 mul 3 add    18 mul 5 add
-    d_grad           coupling  0 mul 0 add  15 mul 6 add   15 mul 6 add
-    double_backward  coupling  0 mul 0 add  22 mul 12 add  33 mul 14 add
+    kernel           strategy  per node and channel  per edge     per channel    plain sum
+    output           coupling  0 mul 0 add           0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_input          coupling  0 mul 0 add           0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_filter         node      0 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
+    d_weight         node      0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight   node      0 mul 0 add           0 mul 0 add  8 mul 2 add    12 mul 2 add
+    backward         node      0 mul 0 add           0 mul 0 add  9 mul 3 add    18 mul 5 add
+    d_grad           coupling  0 mul 0 add           0 mul 0 add  15 mul 6 add   15 mul 6 add
+    double_backward  node      0 mul 0 add           0 mul 0 add  22 mul 12 add  33 mul 14 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float32 import (
     AHEAD,
-    D_FILTER_ROWS,
+    D_FILTER_ROW,
+    D_INPUT_ROW,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
+    HELD,
     LANES,
     LAST,
     NEIGHBOR_ROWS,
     NODE_ROW,
+    ROW,
     WEIGHT_ROWS,
     WRITING,
     active_lanes,
     add,
-    add_totals,
     bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
+    load_lanes,
     load_scalar,
-    write,
+    store_lanes,
+    write_row,
     zero,
 )
 
@@ -150,36 +154,51 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    held = load_index(tile, HELD)
     channels, _filter_at, input_step, grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_0_x = grad_x
+            store_lanes(held, held_at, held_0_x)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_0_y = grad_y
+            store_lanes(held, held_at + LANES, held_0_y)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_0_z = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
-                bring(inputs, coming_at + input_step)
-                bring(inputs, coming_at + 2 * input_step)
+                held_at = channel * 3
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, neighbor_at, active)
-                grad_x = load(grads, node_at, active)
+                held_0_x = load_lanes(held, held_at)
                 input_y = load(inputs, neighbor_at + input_step, active)
-                grad_y = load(grads, node_at + grad_step, active)
+                held_0_y = load_lanes(held, held_at + LANES)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
-                grad_z = load(grads, node_at + 2 * grad_step, active)
-                d_filter_0 += weight * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_filter_0 += weight * (input_x * held_0_x + input_y * held_0_y + input_z * held_0_z)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
 
 
 @kernel
@@ -193,29 +212,42 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
     channels, filter_at, input_step, grad_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_0_x = grad_x
+            store_lanes(held, held_at, held_0_x)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_0_y = grad_y
+            store_lanes(held, held_at + LANES, held_0_y)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_0_z = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
+            filter_0 = load_scalar(filters, filter_at + edge)
+            neighbor_row = load_index(neighbor_rows, edge)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
-                bring(inputs, coming_at + input_step)
-                bring(inputs, coming_at + 2 * input_step)
-                filter_0 = load_scalar(filters, filter_at + edge)
+                neighbor_at = neighbor_row + channel
+                held_at = channel * 3
                 input_x = load(inputs, neighbor_at, active)
-                grad_x = load(grads, node_at, active)
+                held_0_x = load_lanes(held, held_at)
                 input_y = load(inputs, neighbor_at + input_step, active)
-                grad_y = load(grads, node_at + grad_step, active)
+                held_0_y = load_lanes(held, held_at + LANES)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
-                grad_z = load(grads, node_at + 2 * grad_step, active)
-                d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-                write(d_weights, edge_at, d_weight, active, writing)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_weight = filter_0 * (input_x * held_0_x + input_y * held_0_y + input_z * held_0_z)
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -231,45 +263,66 @@ def d_input_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, input_step, inputs, weights,
+        channels, filter_at, input_step, grad_step, inputs, weights,
         grads, d_inputs, d_weights,
     ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_0_x = grad_x
+            store_lanes(held, held_at, held_0_x)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_0_y = grad_y
+            store_lanes(held, held_at + LANES, held_0_y)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_0_z = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
+            filter_0 = load_scalar(filters, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                filter_0 = load_scalar(filters, filter_at + edge)
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
                 weight = load(weights, weight_at, active)
                 weighted_filter_0 = filter_0 * weight
-                grad_x = load(grads, neighbor_at, active)
-                d_input_x = weighted_filter_0 * grad_x
-                add(d_inputs, node_at, d_input_x, active)
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                d_input_y = weighted_filter_0 * grad_y
-                add(d_inputs, node_at + input_step, d_input_y, active)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                d_input_z = weighted_filter_0 * grad_z
-                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
-                input_x = load(inputs, node_at, active)
-                input_y = load(inputs, node_at + input_step, active)
-                input_z = load(inputs, node_at + 2 * input_step, active)
-                d_weight = filter_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
-                write(d_weights, edge_at, d_weight, active, writing)
+                held_0_x = load_lanes(held, held_at)
+                d_input_x = weighted_filter_0 * held_0_x
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_0_y = load_lanes(held, held_at + LANES)
+                d_input_y = weighted_filter_0 * held_0_y
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_input_z = weighted_filter_0 * held_0_z
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+                input_x = load(inputs, neighbor_at, active)
+                held_0_x = load_lanes(held, held_at)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                held_0_y = load_lanes(held, held_at + LANES)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_weight = filter_0 * (input_x * held_0_x + input_y * held_0_y + input_z * held_0_z)
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -284,55 +337,78 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, input_step, inputs, weights,
+        channels, filter_at, input_step, grad_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 10)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_0_x = grad_x
+            store_lanes(held, held_at, held_0_x)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_0_y = grad_y
+            store_lanes(held, held_at + LANES, held_0_y)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_0_z = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            filter_0 = load_scalar(filters, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                grad_x = load(grads, neighbor_at, active)
-                input_x = load(inputs, node_at, active)
-                grad_x_input_x = grad_x * input_x
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                input_y = load(inputs, node_at + input_step, active)
-                grad_y_input_y = grad_y * input_y
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                input_z = load(inputs, node_at + 2 * input_step, active)
-                grad_z_input_z = grad_z * input_z
-                sum_grad_x_input_x = grad_x_input_x + grad_y_input_y + grad_z_input_z
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
+                held_0_x = load_lanes(held, held_at)
+                input_x = load(inputs, neighbor_at, active)
+                held_0_x_input_x = held_0_x * input_x
+                sum_held_0_x_input_x_so_far = held_0_x_input_x
+                held_0_y = load_lanes(held, held_at + LANES)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                held_0_y_input_y = held_0_y * input_y
+                sum_held_0_x_input_x_so_far_2 = sum_held_0_x_input_x_so_far + held_0_y_input_y
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                held_0_z_input_z = held_0_z * input_z
+                sum_held_0_x_input_x = sum_held_0_x_input_x_so_far_2 + held_0_z_input_z
                 weight = load(weights, weight_at, active)
-                d_filter_0 += weight * sum_grad_x_input_x
-                filter_0 = load_scalar(filters, filter_at + edge)
+                d_filter_0 += weight * sum_held_0_x_input_x
+                d_weight = filter_0 * sum_held_0_x_input_x
+                store_lanes(row, channel, d_weight)
                 weighted_filter_0 = filter_0 * weight
-                d_input_x = weighted_filter_0 * grad_x
-                add(d_inputs, node_at, d_input_x, active)
-                d_input_y = weighted_filter_0 * grad_y
-                add(d_inputs, node_at + input_step, d_input_y, active)
-                d_input_z = weighted_filter_0 * grad_z
-                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
-                d_weight = filter_0 * sum_grad_x_input_x
-                write(d_weights, edge_at, d_weight, active, writing)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                held_0_x = load_lanes(held, held_at)
+                d_input_x = weighted_filter_0 * held_0_x
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_0_y = load_lanes(held, held_at + LANES)
+                d_input_y = weighted_filter_0 * held_0_y
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_input_z = weighted_filter_0 * held_0_z
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -419,66 +495,95 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, input_step, inputs, weights,
+        channels, filter_at, input_step, grad_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 12)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_0_x = grad_x
+            store_lanes(held, held_at, held_0_x)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_0_y = grad_y
+            store_lanes(held, held_at + LANES, held_0_y)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_0_z = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            filter_0 = load_scalar(filters, filter_at + edge)
+            filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
                 bring(weight_tangents, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                input_tangent_x = load(input_tangents, node_at, active)
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
+                input_tangent_x = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                input_x = load(inputs, node_at, active)
+                input_x = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
-                input_tangent_y = load(input_tangents, node_at + input_step, active)
-                input_y = load(inputs, node_at + input_step, active)
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
                 change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
-                input_tangent_z = load(input_tangents, node_at + 2 * input_step, active)
-                input_z = load(inputs, node_at + 2 * input_step, active)
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
-                grad_x = load(grads, neighbor_at, active)
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                held_0_x = load_lanes(held, held_at)
+                held_0_y = load_lanes(held, held_at + LANES)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
                 d_filter_0 += (
-                    change_of_weighted_input_x * grad_x + change_of_weighted_input_y * grad_y
-                    + change_of_weighted_input_z * grad_z
+                    change_of_weighted_input_x * held_0_x + change_of_weighted_input_y * held_0_y
+                    + change_of_weighted_input_z * held_0_z
                 )
-                filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
-                filter_0 = load_scalar(filters, filter_at + edge)
                 sum_filter_tangent_0 = filter_tangent_0 * weight + filter_0 * weight_tangent
-                d_input_x = grad_x * sum_filter_tangent_0
-                add(d_inputs, node_at, d_input_x, active)
-                d_input_y = grad_y * sum_filter_tangent_0
-                add(d_inputs, node_at + input_step, d_input_y, active)
-                d_input_z = grad_z * sum_filter_tangent_0
-                add(d_inputs, node_at + 2 * input_step, d_input_z, active)
+                d_input_x = held_0_x * sum_filter_tangent_0
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_0_y = load_lanes(held, held_at + LANES)
+                d_input_y = held_0_y * sum_filter_tangent_0
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                d_input_z = held_0_z * sum_filter_tangent_0
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+                input_x = load(inputs, neighbor_at, active)
+                held_0_x = load_lanes(held, held_at)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                held_0_y = load_lanes(held, held_at + LANES)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                held_0_z = load_lanes(held, held_at + 2 * LANES)
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
                 d_weight = (
-                    filter_tangent_0 * (input_x * grad_x + input_y * grad_y + input_z * grad_z)
+                    filter_tangent_0 * (input_x * held_0_x + input_y * held_0_y + input_z * held_0_z)
                     + filter_0 * (
-                        input_tangent_x * grad_x + input_tangent_y * grad_y + input_tangent_z * grad_z
+                        input_tangent_x * held_0_x + input_tangent_y * held_0_y + input_tangent_z * held_0_z
                     )
                 )
-                write(d_weights, edge_at, d_weight, active, writing)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)

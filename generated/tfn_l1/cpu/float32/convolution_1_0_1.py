@@ -5,22 +5,23 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per edge     per channel    plain sum
-    output           coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
-    d_input          coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
-    d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_input_weight   coupling  0 mul 0 add  5 mul 2 add    12 mul 4 add
-    backward         coupling  0 mul 0 add  9 mul 5 add    18 mul 7 add
-    d_grad           coupling  0 mul 0 add  9 mul 4 add    9 mul 4 add
-    double_backward  coupling  0 mul 0 add  15 mul 10 add  29 mul 14 add
+    kernel           strategy  per node and channel  per edge     per channel    plain sum
+    output           coupling  0 mul 0 add           0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_input          coupling  0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_filter         node      0 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
+    d_weight         node      0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight   node      0 mul 0 add           0 mul 0 add  5 mul 2 add    12 mul 4 add
+    backward         node      0 mul 0 add           0 mul 0 add  9 mul 5 add    18 mul 7 add
+    d_grad           coupling  0 mul 0 add           0 mul 0 add  9 mul 4 add    9 mul 4 add
+    double_backward  node      0 mul 0 add           0 mul 0 add  15 mul 10 add  29 mul 14 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float32 import (
     AHEAD,
-    D_FILTER_ROWS,
+    D_FILTER_ROW,
+    D_INPUT_ROW,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGE_STRIDE,
@@ -28,23 +29,27 @@ from tfngen.runtime.cpu.float32 import (
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
+    HELD,
     LANES,
     LAST,
     NEIGHBOR_ROWS,
     NODE_ROW,
+    ROW,
+    SLOT,
     WEIGHT_ROWS,
     WRITING,
     active_lanes,
     add,
-    add_totals,
     bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
+    load_lanes,
     load_scalar,
-    write,
+    store_lanes,
+    write_row,
     zero,
 )
 
@@ -144,37 +149,56 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    held = load_index(tile, HELD)
     channels, _filter_at, _input_step, grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_x_0 = grad_x
+            store_lanes(held, held_at, held_x_0)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_y_0 = grad_y
+            store_lanes(held, held_at + LANES, held_y_0)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_z_0 = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_z_0)
         for edge in range(begin, end):
-            d_filter_x = zero()
-            d_filter_y = zero()
-            d_filter_z = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_x = load_lanes(d_filters, d_filter_at)
+            d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
+            d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
+                held_at = channel * 3
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
-                grad_x = load(grads, node_at, active)
-                d_filter_x += weighted_input_0 * grad_x
-                grad_y = load(grads, node_at + grad_step, active)
-                d_filter_y += weighted_input_0 * grad_y
-                grad_z = load(grads, node_at + 2 * grad_step, active)
-                d_filter_z += weighted_input_0 * grad_z
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
+                held_x_0 = load_lanes(held, held_at)
+                d_filter_x += weighted_input_0 * held_x_0
+                held_y_0 = load_lanes(held, held_at + LANES)
+                d_filter_y += weighted_input_0 * held_y_0
+                held_z_0 = load_lanes(held, held_at + 2 * LANES)
+                d_filter_z += weighted_input_0 * held_z_0
+            store_lanes(d_filters, d_filter_at, d_filter_x)
+            store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)
+            store_lanes(d_filters, d_filter_at + 2 * SLOT, d_filter_z)
 
 
 @kernel
@@ -188,27 +212,42 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
     channels, filter_at, _input_step, grad_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_x_0 = grad_x
+            store_lanes(held, held_at, held_x_0)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_y_0 = grad_y
+            store_lanes(held, held_at + LANES, held_y_0)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_z_0 = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_z_0)
         for edge in range(begin, end):
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            neighbor_row = load_index(neighbor_rows, edge)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
+                neighbor_at = neighbor_row + channel
+                held_at = channel * 3
                 input_0 = load(inputs, neighbor_at, active)
-                filter_x = load_scalar(filters, filter_at + edge)
-                grad_x = load(grads, node_at, active)
-                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                grad_y = load(grads, node_at + grad_step, active)
-                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-                grad_z = load(grads, node_at + 2 * grad_step, active)
-                d_weight = input_0 * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
-                write(d_weights, edge_at, d_weight, active, writing)
+                held_x_0 = load_lanes(held, held_at)
+                held_y_0 = load_lanes(held, held_at + LANES)
+                held_z_0 = load_lanes(held, held_at + 2 * LANES)
+                d_weight = input_0 * (filter_x * held_x_0 + filter_y * held_y_0 + filter_z * held_z_0)
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -224,41 +263,59 @@ def d_input_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, grad_step, inputs, weights,
         grads, d_inputs, d_weights,
     ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_x_0 = grad_x
+            store_lanes(held, held_at, held_x_0)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_y_0 = grad_y
+            store_lanes(held, held_at + LANES, held_y_0)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_z_0 = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_z_0)
         for edge in range(begin, end):
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                filter_x = load_scalar(filters, filter_at + edge)
-                grad_x = load(grads, neighbor_at, active)
-                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                sum_filter_x = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
+                held_x_0 = load_lanes(held, held_at)
+                held_y_0 = load_lanes(held, held_at + LANES)
+                held_z_0 = load_lanes(held, held_at + 2 * LANES)
+                sum_filter_x = filter_x * held_x_0 + filter_y * held_y_0 + filter_z * held_z_0
                 weight = load(weights, weight_at, active)
                 d_input_0 = weight * sum_filter_x
-                add(d_inputs, node_at, d_input_0, active)
-                input_0 = load(inputs, node_at, active)
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
                 d_weight = input_0 * sum_filter_x
-                write(d_weights, edge_at, d_weight, active, writing)
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -273,55 +330,78 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, grad_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 10)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_x_0 = grad_x
+            store_lanes(held, held_at, held_x_0)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_y_0 = grad_y
+            store_lanes(held, held_at + LANES, held_y_0)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_z_0 = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_z_0)
         for edge in range(begin, end):
-            d_filter_x = zero()
-            d_filter_y = zero()
-            d_filter_z = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_x = load_lanes(d_filters, d_filter_at)
+            d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
+            d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                input_0 = load(inputs, node_at, active)
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
+                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
                 weighted_input_0 = input_0 * weight
-                grad_x = load(grads, neighbor_at, active)
-                d_filter_x += weighted_input_0 * grad_x
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                d_filter_y += weighted_input_0 * grad_y
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                d_filter_z += weighted_input_0 * grad_z
-                filter_x = load_scalar(filters, filter_at + edge)
-                filter_x_grad_x = filter_x * grad_x
-                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                filter_y_grad_y = filter_y * grad_y
-                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-                filter_z_grad_z = filter_z * grad_z
-                sum_filter_x_grad_x = filter_x_grad_x + filter_y_grad_y + filter_z_grad_z
-                d_input_0 = weight * sum_filter_x_grad_x
-                add(d_inputs, node_at, d_input_0, active)
-                d_weight = input_0 * sum_filter_x_grad_x
-                write(d_weights, edge_at, d_weight, active, writing)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
+                held_x_0 = load_lanes(held, held_at)
+                d_filter_x += weighted_input_0 * held_x_0
+                held_y_0 = load_lanes(held, held_at + LANES)
+                d_filter_y += weighted_input_0 * held_y_0
+                held_z_0 = load_lanes(held, held_at + 2 * LANES)
+                d_filter_z += weighted_input_0 * held_z_0
+                filter_x_held_x_0 = filter_x * held_x_0
+                sum_filter_x_held_x_0_so_far = filter_x_held_x_0
+                filter_y_held_y_0 = filter_y * held_y_0
+                sum_filter_x_held_x_0_so_far_2 = sum_filter_x_held_x_0_so_far + filter_y_held_y_0
+                filter_z_held_z_0 = filter_z * held_z_0
+                sum_filter_x_held_x_0 = sum_filter_x_held_x_0_so_far_2 + filter_z_held_z_0
+                d_input_0 = weight * sum_filter_x_held_x_0
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
+                d_weight = input_0 * sum_filter_x_held_x_0
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_x)
+            store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)
+            store_lanes(d_filters, d_filter_at + 2 * SLOT, d_filter_z)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -400,59 +480,81 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, grad_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 12)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 3
+            grad_x = load(grads, node_at, active)
+            held_x_0 = grad_x
+            store_lanes(held, held_at, held_x_0)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_y_0 = grad_y
+            store_lanes(held, held_at + LANES, held_y_0)
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_z_0 = grad_z
+            store_lanes(held, held_at + 2 * LANES, held_z_0)
         for edge in range(begin, end):
-            d_filter_x = zero()
-            d_filter_y = zero()
-            d_filter_z = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_x = load_lanes(d_filters, d_filter_at)
+            d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
+            d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+            filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+            filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
                 bring(weight_tangents, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                bring(grads, coming_at + grad_step)
-                bring(grads, coming_at + 2 * grad_step)
-                filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
-                grad_x = load(grads, neighbor_at, active)
-                filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                sum_filter_tangent_x = (
-                    filter_tangent_x * grad_x + filter_tangent_y * grad_y + filter_tangent_z * grad_z
-                )
-                filter_x = load_scalar(filters, filter_at + edge)
-                filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-                sum_filter_x = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+                held_at = channel * 3
+                d_input_at = edge * d_input_row + channel
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
+                input_0 = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
-                d_input_0 = weight * sum_filter_tangent_x + weight_tangent * sum_filter_x
-                add(d_inputs, node_at, d_input_0, active)
-                input_0 = load(inputs, node_at, active)
-                input_tangent_0 = load(input_tangents, node_at, active)
-                d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
-                write(d_weights, edge_at, d_weight, active, writing)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
-                d_filter_x += change_of_weighted_input_0 * grad_x
-                d_filter_y += change_of_weighted_input_0 * grad_y
-                d_filter_z += change_of_weighted_input_0 * grad_z
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_x, d_filter_y, d_filter_z))
+                held_x_0 = load_lanes(held, held_at)
+                d_filter_x += change_of_weighted_input_0 * held_x_0
+                held_y_0 = load_lanes(held, held_at + LANES)
+                d_filter_y += change_of_weighted_input_0 * held_y_0
+                held_z_0 = load_lanes(held, held_at + 2 * LANES)
+                d_filter_z += change_of_weighted_input_0 * held_z_0
+                sum_filter_tangent_x = (
+                    filter_tangent_x * held_x_0 + filter_tangent_y * held_y_0 + filter_tangent_z * held_z_0
+                )
+                sum_filter_x = filter_x * held_x_0 + filter_y * held_y_0 + filter_z * held_z_0
+                d_input_0 = weight * sum_filter_tangent_x + weight_tangent * sum_filter_x
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_x)
+            store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)
+            store_lanes(d_filters, d_filter_at + 2 * SLOT, d_filter_z)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)

@@ -5,45 +5,49 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per edge     per channel  plain sum
-    output           coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input          coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_filter         coupling  0 mul 0 add  2 mul 1 add  2 mul 1 add
-    d_weight         coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input_weight   coupling  0 mul 0 add  3 mul 0 add  4 mul 0 add
-    backward         coupling  0 mul 0 add  5 mul 1 add  6 mul 1 add
-    d_grad           coupling  0 mul 0 add  5 mul 2 add  5 mul 2 add
-    double_backward  coupling  0 mul 0 add  9 mul 4 add  11 mul 4 add
+    kernel           strategy  per node and channel  per edge     per channel  plain sum
+    output           coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_input          coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_filter         node      0 mul 0 add           0 mul 0 add  2 mul 1 add  2 mul 1 add
+    d_weight         node      0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
+    d_input_weight   node      0 mul 0 add           0 mul 0 add  3 mul 0 add  4 mul 0 add
+    backward         node      0 mul 0 add           0 mul 0 add  5 mul 1 add  6 mul 1 add
+    d_grad           coupling  0 mul 0 add           0 mul 0 add  5 mul 2 add  5 mul 2 add
+    double_backward  node      0 mul 0 add           0 mul 0 add  9 mul 4 add  11 mul 4 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
 
 from tfngen.runtime.cpu.float64 import (
     AHEAD,
-    D_FILTER_ROWS,
+    D_FILTER_ROW,
+    D_INPUT_ROW,
     EDGE_POINTERS,
     EDGE_ROWS,
     EDGES,
     FILTER_TANGENTS,
     FILTERS,
     FIRST,
+    HELD,
     LANES,
     LAST,
     NEIGHBOR_ROWS,
     NODE_ROW,
+    ROW,
     WEIGHT_ROWS,
     WRITING,
     active_lanes,
     add,
-    add_totals,
     bring,
     fetch,
     kernel,
     load,
     load_index,
     load_indices,
+    load_lanes,
     load_scalar,
-    write,
+    store_lanes,
+    write_row,
     zero,
 )
 
@@ -128,30 +132,41 @@ def d_filter(tile, call):
     edge_pointers = load_index(tile, EDGE_POINTERS)
     neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
     weight_rows = load_index(tile, WEIGHT_ROWS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    held = load_index(tile, HELD)
     channels, _filter_at, _input_step, _grad_step, inputs, weights, grads, d_filters = load_indices(call, 8)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 1
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
+                held_at = channel * 1
                 input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                grad_0 = load(grads, node_at, active)
-                d_filter_0 += input_0 * weight * grad_0
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                held_0_0 = load_lanes(held, held_at)
+                d_filter_0 += input_0 * weight * held_0_0
+            store_lanes(d_filters, d_filter_at, d_filter_0)
 
 
 @kernel
@@ -165,23 +180,32 @@ def d_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
     channels, filter_at, _input_step, _grad_step, inputs, grads, d_weights = load_indices(call, 7)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 1
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
         for edge in range(begin, end):
+            filter_0 = load_scalar(filters, filter_at + edge)
+            neighbor_row = load_index(neighbor_rows, edge)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(inputs, coming_at)
-                filter_0 = load_scalar(filters, filter_at + edge)
+                neighbor_at = neighbor_row + channel
+                held_at = channel * 1
                 input_0 = load(inputs, neighbor_at, active)
-                grad_0 = load(grads, node_at, active)
-                d_weight = filter_0 * input_0 * grad_0
-                write(d_weights, edge_at, d_weight, active, writing)
+                held_0_0 = load_lanes(held, held_at)
+                d_weight = filter_0 * input_0 * held_0_0
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -197,35 +221,49 @@ def d_input_weight(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
         grads, d_inputs, d_weights,
     ) = load_indices(call, 9)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 1
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
         for edge in range(begin, end):
+            filter_0 = load_scalar(filters, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                filter_0 = load_scalar(filters, filter_at + edge)
-                grad_0 = load(grads, neighbor_at, active)
-                filter_0_grad_0 = filter_0 * grad_0
+                held_at = channel * 1
+                d_input_at = edge * d_input_row + channel
+                held_0_0 = load_lanes(held, held_at)
+                filter_0_held_0_0 = filter_0 * held_0_0
                 weight = load(weights, weight_at, active)
-                d_input_0 = weight * filter_0_grad_0
-                add(d_inputs, node_at, d_input_0, active)
-                input_0 = load(inputs, node_at, active)
-                d_weight = input_0 * filter_0_grad_0
-                write(d_weights, edge_at, d_weight, active, writing)
+                d_input_0 = weight * filter_0_held_0_0
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
+                d_weight = input_0 * filter_0_held_0_0
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -240,41 +278,55 @@ def backward(tile, call):
     weight_rows = load_index(tile, WEIGHT_ROWS)
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
         grads, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 10)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 1
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            filter_0 = load_scalar(filters, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                grad_0 = load(grads, neighbor_at, active)
-                input_0 = load(inputs, node_at, active)
-                grad_0_input_0 = grad_0 * input_0
+                held_at = channel * 1
+                d_input_at = edge * d_input_row + channel
+                held_0_0 = load_lanes(held, held_at)
+                input_0 = load(inputs, neighbor_at, active)
+                held_0_0_input_0 = held_0_0 * input_0
                 weight = load(weights, weight_at, active)
-                d_filter_0 += grad_0_input_0 * weight
-                filter_0 = load_scalar(filters, filter_at + edge)
-                d_input_0 = filter_0 * weight * grad_0
-                add(d_inputs, node_at, d_input_0, active)
-                d_weight = filter_0 * grad_0_input_0
-                write(d_weights, edge_at, d_weight, active, writing)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                d_filter_0 += held_0_0_input_0 * weight
+                d_input_0 = filter_0 * weight * held_0_0
+                add(d_inputs, d_input_at, d_input_0, active)
+                d_weight = filter_0 * held_0_0_input_0
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
 
 
 @kernel
@@ -339,43 +391,60 @@ def double_backward(tile, call):
     edge_rows = load_index(tile, EDGE_ROWS)
     filters = load_index(tile, FILTERS)
     filter_tangents = load_index(tile, FILTER_TANGENTS)
-    d_filter_rows = load_index(tile, D_FILTER_ROWS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
     writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
     (
-        channels, filter_at, _grad_step, _input_step, inputs, weights,
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
         grads, input_tangents, weight_tangents, d_filters, d_inputs, d_weights,
     ) = load_indices(call, 12)
     for node in range(first, last):
         begin = load_index(edge_pointers, node - first)
         end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 1
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
         for edge in range(begin, end):
-            d_filter_0 = zero()
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            filter_0 = load_scalar(filters, filter_at + edge)
+            filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+            weight_row = load_index(weight_rows, edge)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            neighbor_row = load_index(neighbor_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
+                weight_at = weight_row + channel
+                next_weight_at = next_weight_row + channel
                 fetch(weights, next_weight_at)
                 fetch(weight_tangents, next_weight_at)
-                edge_at = load_index(edge_rows, edge) + channel
-                neighbor_at = load_index(neighbor_rows, edge) + channel
-                node_at = node * node_row + channel
-                coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                neighbor_at = neighbor_row + channel
+                coming_weight_at = coming_weight_row + channel
                 bring(weights, coming_weight_at)
                 bring(weight_tangents, coming_weight_at)
-                coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
-                bring(grads, coming_at)
-                input_tangent_0 = load(input_tangents, node_at, active)
+                held_at = channel * 1
+                d_input_at = edge * d_input_row + channel
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                input_0 = load(inputs, node_at, active)
+                input_0 = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
-                grad_0 = load(grads, neighbor_at, active)
-                d_filter_0 += change_of_weighted_input_0 * grad_0
-                filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
-                filter_0 = load_scalar(filters, filter_at + edge)
-                d_input_0 = grad_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
-                add(d_inputs, node_at, d_input_0, active)
-                d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
-                write(d_weights, edge_at, d_weight, active, writing)
-            d_filter_at = load_index(d_filter_rows, edge)
-            add_totals(d_filters, d_filter_at, (d_filter_0,))
+                held_0_0 = load_lanes(held, held_at)
+                d_filter_0 += change_of_weighted_input_0 * held_0_0
+                d_input_0 = held_0_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
+                add(d_inputs, d_input_at, d_input_0, active)
+                held_0_0 = load_lanes(held, held_at)
+                input_0 = load(inputs, neighbor_at, active)
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                d_weight = held_0_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
