@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -105,14 +106,20 @@ def import_package(folder: Path) -> ModuleType:
 
 def _digest(request: str) -> str:
     """A folder name for a request, different whenever the generator itself is."""
+    return sha256(_generator() + request.encode()).hexdigest()[:16]
+
+
+@cache
+def _generator() -> bytes:
+    """What this process writes packages with, in few bytes: a model's stand-ins ask for theirs one by one."""
     import tfngen
     from tfngen.emit.render import template_folder
 
-    text = sha256(f"{tfngen.__version__} {request}".encode())
+    text = sha256(tfngen.__version__.encode())
     package = Path(tfngen.__file__).parent
     generator = [package / f"{name}.py" for name in ("build", "forms", "irreps", "naming", "roles", "spec")]
     for folder in (*(package / room for room in ("symbolic", "ir", "emit")), template_folder()):
         generator += (file for file in sorted(folder.rglob("*.py*")) if file.suffix in (".py", ".jinja"))
     for file in generator:
         text.update(file.read_bytes())
-    return text.hexdigest()[:16]
+    return text.digest()

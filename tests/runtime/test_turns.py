@@ -1,4 +1,4 @@
-"""Sums over sources while threads take the tiles of targets in turn: the same bits, and no waiting in vain."""
+"""Sums over sources while threads take the tiles of targets in turn: the same bits, no waiting in vain."""
 
 from __future__ import annotations
 

@@ -78,13 +78,14 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
         else statement
         for statement in kernel.body
     )
+    rows = [f"{name}_at = {row} + channel" for name, row in _looked_up(form).items()]
     finish = ["node_at = node * node_row + channel"]
     finish += [places.store(result, at, symbol) for at, symbol in enumerate(result.symbols)]
     return GraphBlocks(
         couplings=_couplings(kernel, places, printer),
         ahead="",
         start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
-        rows=indented([*_rows(form), *_coming(kernel, form, places)], INNER),
+        rows=indented([*rows, *_asked_for(form), *_coming(kernel, form, places)], INNER),
         body=_body(kernel, added, places, printer, stored=[]),
         finish=indented(finish, EDGE),
     )
@@ -108,10 +109,9 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
         for at, symbol in enumerate(operand.symbols)
         if symbol in read
     ]
-    begins = [line.removesuffix(" + channel") for line in (*_rows(form), *_coming_weights(form))]
-    start += [line.replace("_at =", "_row =") for line in begins if "=" in line]
-    rows = [_in_channel(line) for line in begins]
-    rows.append(f"held_at = channel * {len(held.symbols)}")
+    start += [f"{name}_row = {row}" for name, row in _looked_up(form).items()]
+    rows = [f"{name}_at = {name}_row + channel" for name in _looked_up(form)]
+    rows += [*_asked_for(form), f"held_at = channel * {len(held.symbols)}"]
     if form.scatters:
         rows.append("d_input_at = edge * d_input_row + channel")
     loaded = [held, *(each for each in kernel.inputs if each.scope is Scope.CHANNEL)]
@@ -137,32 +137,18 @@ def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     )
 
 
-def _in_channel(line: str) -> str:
-    """Where what begins with the edge's row is in a channel."""
-    name, assigned, _ = line.partition("_at = ")
-    return f"{name}_at = {name}_row + channel" if assigned else line
-
-
 def _held(kernel: Kernel) -> Operand:
-    """What the edges read of what their node holds: contracted, or as it is."""
+    """What the edges read of what their node holds."""
     read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
-    grads = (symbol for operand in kernel.inputs if operand.name == "grad" for symbol in operand.symbols)
-    names = (*grads, *(statement.name for statement in kernel.node))
-    return Operand("held", "held", tuple(name for name in names if name in read), Scope.CHANNEL)
+    names = tuple(statement.name for statement in kernel.node if statement.name in read)
+    return Operand("held", "held", names, Scope.CHANNEL)
 
 
 def _contracted(kernel: Kernel, held: Operand, places: _Places, printer: Printer) -> list[str]:
     """The lines that put it where the edges find it."""
     grads = [operand for operand in kernel.inputs if operand.name == "grad"]
     lines = ["node_at = node * node_row + channel", f"held_at = channel * {len(held.symbols)}"]
-    lines += interleaved(kernel.node, (), grads, [held], printer, EDGE, places.load, places.store)
-    stored = {statement.name for statement in kernel.node}
-    for operand in grads:  # as it is
-        for at, symbol in enumerate(operand.symbols):
-            if symbol in held.symbols and symbol not in stored:
-                lines.append(places.load(operand, at, symbol))
-                lines.append(places.store(held, held.symbols.index(symbol), symbol))
-    return lines
+    return lines + interleaved(kernel.node, (), grads, [held], printer, EDGE, places.load, places.store)
 
 
 def _finished(kernel: Kernel, places: _Places) -> list[str]:
@@ -178,33 +164,32 @@ def _finished(kernel: Kernel, places: _Places) -> list[str]:
     return lines
 
 
-def _rows(form: Form) -> list[str]:
-    """Where the rows of an edge and channel begin; the next tile's weights come near as these are used."""
-    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
-    lines = []
-    if weights:
-        lines += [
-            "weight_at = load_index(weight_rows, edge) + channel",
-            "next_weight_at = load_index(weight_rows, edge + edges) + channel",
-            *(f"fetch({array}, next_weight_at)" for array in weights),
-        ]
-    return [*lines, "neighbor_at = load_index(neighbor_rows, edge) + channel"]
+def _looked_up(form: Form) -> dict[str, str]:
+    """The rows of an edge that are listed, those of edges to come among them."""
+    rows = {"neighbor": "load_index(neighbor_rows, edge)"}
+    if _weights(form):
+        rows |= {
+            "weight": "load_index(weight_rows, edge)",
+            "coming_weight": "load_index(weight_rows, edge + AHEAD)",
+            "next_weight": "load_index(weight_rows, edge + edges)",
+        }
+    return rows
 
 
-def _coming_weights(form: Form) -> list[str]:
-    """Weights, asked for some edges ahead."""
-    weights = [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
-    return [
-        *(["coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel"] if weights else []),
-        *(f"bring({array}, coming_weight_at)" for array in weights),
-    ]
+def _asked_for(form: Form) -> list[str]:
+    """Weights are brought near some edges ahead, and nearer than memory a whole tile ahead."""
+    asked = ("bring({}, coming_weight_at)", "fetch({}, next_weight_at)")
+    return [call.format(array) for array in _weights(form) for call in asked]
+
+
+def _weights(form: Form) -> list[str]:
+    return [f"{name}s" for name in form.operands if name.removesuffix(TANGENT) == "weight"]
 
 
 def _coming(kernel: Kernel, form: Form, places: _Places) -> list[str]:
-    """Weights and gathered rows, asked for some edges ahead."""
+    """Gathered rows, asked for some edges ahead."""
     gathered = [operand for operand in kernel.inputs if operand.name in form.gathered]
     return [
-        *_coming_weights(form),
         "coming_at = load_index(neighbor_rows, edge + AHEAD) + channel",
         *(
             f"bring({operand.array}, {places.coming(operand, at)})"

@@ -91,12 +91,12 @@ def output(tile, call):
             output_y = zero()
             output_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -150,12 +150,12 @@ def d_input(tile, call):
             d_input_y = zero()
             d_input_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
@@ -211,18 +211,18 @@ def d_filter(tile, call):
             d_filter_x = load_lanes(d_filters, d_filter_at)
             d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
             d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 weight = load(weights, weight_at, active)
                 input_y = load(inputs, neighbor_at + input_step, active)
@@ -335,18 +335,18 @@ def d_input_weight(tile, call):
             filter_x = load_scalar(filters, filter_at + edge)
             filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
             filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 held_x_y = load_lanes(held, held_at)
@@ -421,18 +421,18 @@ def backward(tile, call):
             filter_x = load_scalar(filters, filter_at + edge)
             filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
             filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 weight = load(weights, weight_at, active)
@@ -516,14 +516,14 @@ def d_grad(tile, call):
             d_grad_y = zero()
             d_grad_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -622,20 +622,20 @@ def double_backward(tile, call):
             filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
             filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
             filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 input_tangent_y = load(input_tangents, neighbor_at + input_step, active)

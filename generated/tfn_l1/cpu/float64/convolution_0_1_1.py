@@ -73,12 +73,12 @@ def output(tile, call):
             output_y = zero()
             output_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -119,12 +119,12 @@ def d_input(tile, call):
             d_input_y = zero()
             d_input_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
@@ -177,18 +177,18 @@ def d_filter(tile, call):
         for edge in range(begin, end):
             d_filter_at = edge * d_filter_row
             d_filter_0 = load_lanes(d_filters, d_filter_at)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 weight = load(weights, weight_at, active)
                 input_x = load(inputs, neighbor_at, active)
@@ -289,18 +289,18 @@ def d_input_weight(tile, call):
             store_lanes(held, held_at + 2 * LANES, held_0_z)
         for edge in range(begin, end):
             filter_0 = load_scalar(filters, filter_at + edge)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 weight = load(weights, weight_at, active)
@@ -367,18 +367,18 @@ def backward(tile, call):
             d_filter_at = edge * d_filter_row
             d_filter_0 = load_lanes(d_filters, d_filter_at)
             filter_0 = load_scalar(filters, filter_at + edge)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 held_0_x = load_lanes(held, held_at)
@@ -436,14 +436,14 @@ def d_grad(tile, call):
             d_grad_y = zero()
             d_grad_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -526,20 +526,20 @@ def double_backward(tile, call):
             d_filter_0 = load_lanes(d_filters, d_filter_at)
             filter_0 = load_scalar(filters, filter_at + edge)
             filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 held_at = channel * 3
                 d_input_at = edge * d_input_row + channel
                 input_tangent_x = load(input_tangents, neighbor_at, active)

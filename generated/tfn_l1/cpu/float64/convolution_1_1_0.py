@@ -89,12 +89,12 @@ def output(tile, call):
             active = active_lanes(channels - channel)
             output_0 = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -147,12 +147,12 @@ def d_input(tile, call):
             d_input_y = zero()
             d_input_z = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 grad_0 = load(grads, neighbor_at, active)
@@ -199,18 +199,18 @@ def d_filter(tile, call):
             d_filter_x = load_lanes(d_filters, d_filter_at)
             d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
             d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 1
                 held_x_x = load_lanes(held, held_at)
                 weight = load(weights, weight_at, active)
@@ -304,18 +304,18 @@ def d_input_weight(tile, call):
             filter_x = load_scalar(filters, filter_at + edge)
             filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
             filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 1
                 d_input_at = edge * d_input_row + channel
                 held_x_x = load_lanes(held, held_at)
@@ -376,18 +376,18 @@ def backward(tile, call):
             filter_x = load_scalar(filters, filter_at + edge)
             filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
             filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 held_at = channel * 1
                 d_input_at = edge * d_input_row + channel
                 held_x_x = load_lanes(held, held_at)
@@ -461,14 +461,14 @@ def d_grad(tile, call):
             active = active_lanes(channels - channel)
             d_grad_0 = zero()
             for edge in range(begin, end):
-                weight_at = load_index(weight_rows, edge) + channel
-                next_weight_at = load_index(weight_rows, edge + edges) + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = load_index(neighbor_rows, edge) + channel
+                weight_at = load_index(weight_rows, edge) + channel
                 coming_weight_at = load_index(weight_rows, edge + AHEAD) + channel
+                next_weight_at = load_index(weight_rows, edge + edges) + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
@@ -550,20 +550,20 @@ def double_backward(tile, call):
             filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
             filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
             filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
-            weight_row = load_index(weight_rows, edge)
-            next_weight_row = load_index(weight_rows, edge + edges)
             neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
             coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
             for channel in range(0, channels, LANES):
                 active = active_lanes(channels - channel)
-                weight_at = weight_row + channel
-                next_weight_at = next_weight_row + channel
-                fetch(weights, next_weight_at)
-                fetch(weight_tangents, next_weight_at)
                 neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
                 coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
                 bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
                 bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
                 held_at = channel * 1
                 d_input_at = edge * d_input_row + channel
                 input_tangent_x = load(input_tangents, neighbor_at, active)
