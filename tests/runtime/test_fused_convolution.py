@@ -237,7 +237,7 @@ def test_derivatives_of_shared_weights_do_not_depend_on_threads_or_on_the_order_
 def test_derivatives_of_weights_all_edges_share_take_no_row_per_edge(tfn_l2, monkeypatch):
     """The parts that sum them are no more for a million edges than for thousands."""
     from tfngen.runtime.cpu import convolve
-    from tfngen.runtime.cpu.drive import MOST_COPIES
+    from tfngen.runtime.cpu.job import MOST_COPIES
 
     convolution, graph, y, features, weights = case(tfn_l2, "every path", nodes=9, edges=3000)
     seen = []

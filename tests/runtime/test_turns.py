@@ -97,6 +97,21 @@ def test_a_fault_leaves_nobody_waiting(package, plan, threads, at):
         backward(package, plan, edges._replace(sources=sources))
 
 
+def test_a_copy_of_a_graph_does_not_look_at_the_tiles_of_another(package, plan):
+    """What was kept with the edges' order came with a copy; the addresses in it are those of the original."""
+    edges = some_graph().edges
+    expected = backward(package, plan, edges)
+    order = edges.by_target.order
+    order._tfngen_jobs = {
+        key: (graph, job, tiles if tiles is None else tiles.copy())
+        for key, (graph, job, tiles) in order._tfngen_jobs.items()
+    }
+    before = [job for _, job, _ in order._tfngen_jobs.values()]
+    for one, two in zip(expected, backward(package, plan, edges), strict=True):
+        assert torch.equal(one, two)
+    assert all(job is not old for (_, job, _), old in zip(order._tfngen_jobs.values(), before, strict=True))
+
+
 def tiles_of(pointers, edges, most):
     tiles = np.empty((len(pointers) + edges // most, 4), dtype=np.int64)
     count, table = array("q", [0]), array("q", pointers)

@@ -17,18 +17,16 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.compiling import Request, compile_together
-from tfngen.runtime.cpu.drive import (
+from tfngen.runtime.cpu.drive import cut_tiles, drive, drive_in_turn
+from tfngen.runtime.cpu.fitted import for_path
+from tfngen.runtime.cpu.job import (
     BASES,
     MOST_COPIES,
     TILE_BYTES,
     TURNS_OF_BLOCK,
     Job,
-    cut_tiles,
-    drive,
-    drive_in_turn,
     scratch_length,
 )
-from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.memory import address_of, empty
 from tfngen.runtime.cpu.rows import sum_copies, sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, parallel_for, parts_of, threads_for
@@ -261,8 +259,10 @@ class _Launch:
         addresses = rows.row_pointers.data_ptr(), rows.order.data_ptr(), neighbors.data_ptr()
         graph = (edges.num_edges, edges.num_nodes, *addresses)
         kept: dict[tuple[_Launch, int], Any] = getattr(rows.order, "_tfngen_jobs", {})
-        if (found := kept.get((self, parts))) is not None and found[0] == graph:
-            return found[1]
+        if (found := kept.get((self, parts))) is not None:
+            known, job, tiles = found
+            if known == graph and (tiles is None or address_of(tiles) == job[Job.TILES]):
+                return job
         job = array("q", [*self._fixed, 0, *[0] * len(self.arguments), *parts_of(rows.row_pointers, parts)])
         job[Job.PARTS] = parts
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
@@ -296,8 +296,7 @@ class _Launch:
 
 def _values_of_node(path: PackedPath) -> int:
     """The most values that a node can hold for its edges, in each channel."""
-    l_filter, l_input, l_output = path.degrees
-    return (2 * l_filter + 1) * (2 * l_input + 1) + 2 * l_output + 1
+    return (2 * path.degrees.l_filter + 1) * (2 * path.degrees.l_input + 1)
 
 
 def _in_a_line(address: int) -> int:
