@@ -154,7 +154,7 @@ def path_text(degrees: tuple[int, int, int], dtype: str, strategy: str, channels
     if min(path) < 0 or not path.allowed:
         raise ValueError(f"path: got {path}; it must satisfy |l_F − l_I| ≤ l_O ≤ l_F + l_I with degrees ≥ 0")
     spec = BuildSpec(max(path), dtypes=(dtype,), strategy=strategy, channels=channels)
-    plan = plan_path(path, _couplings(path), spec.strategy, channels)
+    plan = plan_path(path, _couplings(path), spec.strategy, channels, targets=())
     return path_source(plan, spec, dtype)
 
 

@@ -109,3 +109,13 @@ def test_whole_rows_need_no_masks_and_no_vector_waits_across_two_lines():
     assert STORES_MASKED or not masks.search(whole)  # sums over channels are fewer than lanes
     spilled = set(re.findall(r"vmov([au])ps\s+.*\(%r[sb]p\)", whole))
     assert spilled == {"a"} or (STORES_MASKED and not spilled)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads the code of x86-64")
+@pytest.mark.parametrize("form", ["d_weight", "backward", "double_backward"])
+def test_derivatives_by_weights_can_go_past_the_caches(tfn_l1, form):
+    """Nothing else does: sums are read again."""
+    module = registry.kernels(tfn_l1._package.fingerprint, "cpu", torch.float32, "convolution_1_1_1")
+    past_caches = re.compile(r"v?movnt(ps|dq)")
+    assert past_caches.search(fitted(getattr(module, form), 4, fit(4, 32)).assembly())
+    assert not past_caches.search(fitted(module.d_filter, 4, fit(4, 32)).assembly())

@@ -86,13 +86,14 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
         ahead="",
         start=indented([f"{symbol} = zero()" for symbol in result.symbols], EDGE),
         rows=indented([*rows, *_asked_for(form), *_coming(kernel, form, places)], INNER),
-        body=_body(kernel, added, places, printer, stored=[]),
+        body=_body(kernel, added, places, printer),
         finish=indented(finish, EDGE),
     )
 
 
 def _edge_by_edge(kernel: Kernel, form: Form, printer: Printer) -> GraphBlocks:
     """Node, edge, channel: results per edge are stored, sums over channels finished edge by edge."""
+    assert not kernel.before + kernel.after, "what a node holds leaves nothing to be done for an edge alone"
     places, held = _Places(form), _held(kernel)
     read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
     sums = [operand for operand in kernel.outputs if operand.scope is Scope.EDGE]
@@ -230,11 +231,11 @@ def _body(
     statements: tuple[Statement, ...],
     places: _Places,
     printer: Printer,
-    stored: list[Operand],
 ) -> str:
+    """The innermost loop of a kernel that stores nothing before its sums are whole."""
     loaded = [_kept(kernel), *kernel.inputs]
     uniform = kernel.edge_symbols
-    lines = interleaved(statements, uniform, loaded, stored, printer, INNER, places.load, places.store)
+    lines = interleaved(statements, uniform, loaded, [], printer, INNER, places.load, places.store)
     return indented(lines, INNER)
 
 

@@ -74,7 +74,7 @@ def plan_path(
     by_edge = {
         form: _plan_over_graph(lower_convolution(path, couplings, form))
         for form in FORMS
-        if form.sums_only or "cuda" in targets
+        if "cuda" in targets or (form.sums_only and "cpu" in targets)
     }
     by_node = {
         form: _plan_over_graph(lower_convolution(path, couplings, form, by_node=True))
