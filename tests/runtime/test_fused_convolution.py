@@ -7,6 +7,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 
 import tfngen
+from tests.reference import assert_same_bits
 from tfngen import Features, Graph, Irreps
 from tfngen.forms import FORM, TANGENT
 from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
@@ -89,6 +90,48 @@ def test_derivatives_by_filters_longer_than_needed_end_in_zeros(tfn_l2):
     assert d_y.shape == longer.shape
     assert d_y[:, :4].any()
     assert not d_y[:, 4:].any()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "forms"),
+    [
+        ("y", ["d_filter"]),
+        ("weights", ["d_weight"]),
+        ("features", ["d_input"]),
+        ("weights features", ["d_input_weight"]),
+        ("y weights features", ["backward"]),
+    ],
+)
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "results"])
+def test_only_derivatives_that_somebody_asked_for_are_computed(tfn_l2, monkeypatch, wanted, forms, leaves):
+    """All operands could be differentiated by, whether they are leaves or computed themselves."""
+    from tfngen.runtime import convolution_operators
+
+    convolution, graph, y, features, weights = case(tfn_l2, "parity", nodes=3, edges=5)
+    given = [each.requires_grad_() for each in (y, weights, *features.values())]
+    given = given if leaves else [each * 2 for each in given]
+    out = tensors(convolution(graph, given[0], dict(zip(features, given[2:], strict=True)), given[1]))
+    computed, compute = [], convolution_operators.compute
+
+    def noted(form, *arguments):
+        computed.append(form.name)
+        return compute(form, *arguments)
+
+    monkeypatch.setattr(convolution_operators, "compute", noted)
+    groups = {"y": given[:1], "weights": given[1:2], "features": given[2:]}
+    by = [each for name in wanted.split() for each in groups[name]]
+    found = torch.autograd.grad(sum(each.square().sum() for each in out), by)
+    assert computed == forms
+    assert [each.shape for each in found] == [each.shape for each in by]
+    assert all(each.any() for each in found)
+
+
+def test_irreps_in_another_order_and_by_name_are_the_same_features(tfn_l2):
+    convolution, graph, y, features, weights = case(tfn_l2, "parity")
+    named = {str(irrep): each for irrep, each in reversed(features.items())}
+    given = convolution(graph, y, features, weights)
+    for other in (named, Features(named)):
+        assert_same_bits(given, convolution(graph, y, other, weights))
 
 
 OPERATORS = {

@@ -120,3 +120,17 @@ def test_several_threads_never_share():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_room_is_used_again_once_it_is_given_back():
+    first = memory.take_room(1000)
+    second = memory.take_room(10)
+    assert first.start % 64 == second.start % 64 == 0
+    assert first.start != second.start
+    memory.give_room_back(first)
+    assert memory.take_room(500) is first
+    memory.give_room_back(second)
+    assert memory.take_room(1000).length >= 1000, "what is too small is not used"
+    memory.give_room_back(first)
+    memory.release_memory()
+    assert memory.take_room(500) is not first

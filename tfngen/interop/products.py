@@ -14,7 +14,6 @@ from tfngen.interop.edges import Edges
 from tfngen.interop.layout import turned
 from tfngen.interop.packages import OnDevices, Packages
 from tfngen.runtime.convolution_operators import convolve
-from tfngen.runtime.operators import inner
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.row_operators import row_product
 from tfngen.runtime.row_plan import MODES, RowInstruction, RowWidths, encode_rows
@@ -146,8 +145,8 @@ class EdgeProduct:
             weights, over = self._weights(weight), edges.graph.shared_by(sharing)
         else:
             weights, over = self._weights(y.new_empty(1, 0)), edges.one_row
-        operands = map(inner, (filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights))
-        sums = convolve("output", _package(self.packages, x), self._plan, list(operands), over)
+        operands = filters, turned(x, given.irreps_in1, "mul_ir", "ir_mul"), weights
+        sums = convolve("output", _package(self.packages, x), self._plan, operands, over)
         return turned(sums, given.irreps_out, "ir_mul", "mul_ir")
 
 

@@ -203,7 +203,7 @@ class Convolution:
         self, graph: Graph, y: Tensor, features: Features, weights: Tensor, order: EdgeOrder | None = None
     ) -> Features:
         """One pass over the edges for all paths, and nothing per edge and channel in memory."""
-        inputs = [features[irrep] for _, irrep in self.irreps_in]
+        inputs = features._tensors  # in the order of `irreps_in`
         self.kernels._package.check_tensor("features", inputs[0], y)
         sums = self._operator.over(graph.edges.shared_by(order), y, weights, inputs)
         return Features._of(self._names_out, sums)
@@ -326,13 +326,13 @@ def couplings(
 
 
 def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Irreps) -> Features:
-    """`features` as `Features`, with exactly the channels of `irreps`, in any order; see `widened`.
+    """`features` as `Features`, with exactly the channels of `irreps`, in that order; see `widened`.
 
     Raises:
         ValueError: an irrep is missing or superfluous, or its number of channels differs.
     """
     if not isinstance(features, Features):
-        if not isinstance(features, Mapping):
+        if not isinstance(features, (dict, Mapping)):
             raise ValueError(f"{name}: a {type(features).__name__}; it must map irreps to tensors")
         features = Features({irrep: widened(each) for irrep, each in features.items()})
     elif features.dtype in HALF:
@@ -342,7 +342,8 @@ def as_features(name: str, features: Features | Mapping[Any, Tensor], irreps: Ir
     found = features._channels
     if len(found) != len(irreps) or any(found.get(irrep) != count for count, irrep in irreps):
         raise ValueError(f"{name}: irreps {features.irreps}; this layer wants {irreps}")
-    return features
+    names = [irrep for _, irrep in irreps]
+    return Features._of(names, [features[irrep] for irrep in names])
 
 
 def _kept(available: set[Path], keep: PathFilter | None) -> Callable[[Path], bool]:

@@ -61,13 +61,18 @@ def compute(
         return [each.to(like.dtype) for each in compute(form, package, plan, wide, edges)]
     results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges)}
     laid_out = {
-        name: rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
+        name: tensor if tensor.is_contiguous() else _laid_out(name, tensor)
         for name, tensor in operands.items()
     }
     if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
         laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
     run.convolution(package, form, plan, laid_out, edges, results)
     return list(results.values())
+
+
+def _laid_out(name: str, tensor: Tensor) -> Tensor:
+    """As kernels read it: rows side by side, but those that edges have may be apart, or all the same."""
+    return rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
 
 
 def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> list[tuple[str, tuple[int, int]]]:

@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import Parameter
-from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 _library = torch.library.Library("tfngen", "DEF")
 
+
+# What torch's public functions for these questions call in their turn, several functions further down.
+_are_transforms_active = torch._C._are_functorch_transforms_active
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+_count_modes = torch._C._len_torch_dispatch_stack
+_is_tracing = torch._C._is_tracing
 
 Arguments = tuple[Any, ...]
 
@@ -77,27 +82,36 @@ def register(
 def call(name: str, *arguments: Any) -> Any:
     """Call ``tfngen::name``."""
     operator = _OPERATORS[name]
-    if torch.compiler.is_compiling():
-        return operator.dispatched(*operator.flatten(arguments))
     tensors = [each for each in arguments if isinstance(each, Tensor)]
     if are_watched(tensors):
         return operator.dispatched(*operator.flatten(arguments))
     if needs_gradient(tensors):
-        return operator.differentiable.apply(*arguments)
+        return apply(operator.differentiable, *arguments)
     return operator.implementation(*arguments)
+
+
+def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    """``function.apply`` of tensors that nobody watches, without its own search for those who do."""
+    return super(torch.autograd.Function, function).apply(*arguments)
 
 
 def needs_gradient(tensors: Sequence[Tensor]) -> bool:
     """Whether autograd wants to hear of what is computed with `tensors`."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    if torch.is_grad_enabled():
+        for tensor in tensors:
+            if tensor.requires_grad:
+                return True
+    return False
 
 
 def are_watched(tensors: Sequence[Tensor]) -> bool:
     """Whether a call with `tensors` may mean something else than computing with their memory now."""
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or _are_transforms_active() or _count_modes() or _is_tracing():
         return True
     for tensor in tensors:
-        if type(tensor) not in (Tensor, Parameter) or not (tensor.is_cpu or tensor.is_cuda):
+        kind = type(tensor)
+        if (kind is not Tensor and kind is not Parameter) or _is_wrapped(tensor):
             return True
-    transformed = torch._C._are_functorch_transforms_active()
-    return transformed or _get_current_dispatch_mode() is not None or torch.jit.is_tracing()
+        if not (tensor.is_cpu or tensor.is_cuda):
+            return True
+    return False

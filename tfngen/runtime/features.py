@@ -58,18 +58,22 @@ class Features(Mapping[Irrep, Tensor]):
     _tensors: tuple[Tensor, ...]
 
     def __init__(self, tensors: Mapping[Any, Tensor] | Iterable[tuple[IrrepLike, Tensor]]) -> None:
-        pairs = list(tensors.items() if isinstance(tensors, Mapping) else tensors)
-        if not pairs:
+        pairs = tensors.items() if isinstance(tensors, (dict, Mapping)) else tensors
+        keys: list[Irrep] = []
+        values: list[Tensor] = []
+        for key, value in pairs:
+            keys.append(Irrep.parse(key))
+            values.append(value)
+        if not keys:
             raise ValueError("tensors: there are none; features have at least one irrep")
-        keys = tuple(Irrep.parse(key) for key, _ in pairs)
-        values = tuple(value for _, value in pairs)
-        seen: set[Irrep] = set()
+        if len(set(keys)) < len(keys):
+            twice = next(irrep for irrep in keys if keys.count(irrep) > 1)
+            raise ValueError(f"tensors: {twice} is given twice; concatenate its channels")
+        first = values[0]
         for irrep, tensor in zip(keys, values, strict=True):
-            if irrep in seen:
-                raise ValueError(f"tensors: {irrep} is given twice; concatenate its channels")
-            seen.add(irrep)
-            _check_tensor(irrep, tensor, keys[0], values[0])
-        self._irreps, self._tensors = keys, values
+            if not _fits(irrep, tensor, first):
+                raise _misfit(irrep, tensor, keys[0], first)
+        self._irreps, self._tensors = tuple(keys), tuple(values)
 
     @classmethod
     def _of(cls, irreps: Sequence[Irrep], tensors: Sequence[Tensor]) -> Features:
@@ -170,8 +174,10 @@ class Features(Mapping[Irrep, Tensor]):
         """Whether these are the blocks of `irreps`, one by one; quickly, and so perhaps not if they are."""
         if len(irreps.blocks) != len(self._irreps):
             return False
-        pairs = zip(irreps.blocks, self._irreps, self._tensors, strict=True)
-        return all(irrep is own and count == tensor.shape[1] for (count, irrep), own, tensor in pairs)
+        for (count, irrep), own, tensor in zip(irreps.blocks, self._irreps, self._tensors, strict=True):
+            if irrep is not own or count != tensor.shape[1]:
+                return False
+        return True
 
     @property
     def num_points(self) -> int:
@@ -230,26 +236,40 @@ class Features(Mapping[Irrep, Tensor]):
         return f"Features({self.num_points} points, {self.irreps}, {self.dtype}, {self.device})"
 
 
-def _check_tensor(irrep: Irrep, tensor: object, first_irrep: Irrep, first: object) -> None:
-    """Raise unless `tensor` is (points, channels, 2l+1) and agrees with the first tensor."""
+def _fits(irrep: Irrep, tensor: object, first: Tensor) -> bool:
+    """Whether `tensor` is (points, channels, 2l+1) and agrees with the first tensor."""
+    if not isinstance(tensor, Tensor) or tensor.dim() != 3 or not tensor.is_floating_point():
+        return False
+    points, channels, components = tensor.shape
+    if components != irrep.dim or not channels:
+        return False
+    if tensor is first:
+        return True
+    return points == first.shape[0] and tensor.dtype == first.dtype and tensor.device == first.device
+
+
+def _misfit(irrep: Irrep, tensor: object, first_irrep: Irrep, first: Tensor) -> ValueError:
+    """What is wrong with a tensor that does not fit."""
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"tensors[{irrep}]: a {type(tensor).__name__}; it must be a torch.Tensor")
+        return ValueError(f"tensors[{irrep}]: a {type(tensor).__name__}; it must be a torch.Tensor")
     if tensor.ndim != 3 or tensor.shape[2] != irrep.dim:
-        raise ValueError(
+        return ValueError(
             f"tensors[{irrep}]: shape {tuple(tensor.shape)}; it must be (points, channels, {irrep.dim})"
         )
     if tensor.shape[1] == 0:
-        raise ValueError(f"tensors[{irrep}]: no channels; leave out an irrep that has none")
+        return ValueError(f"tensors[{irrep}]: no channels; leave out an irrep that has none")
     if not tensor.is_floating_point():
-        raise ValueError(f"tensors[{irrep}]: dtype {tensor.dtype}; it must be a float dtype")
-    assert isinstance(first, Tensor)
-    for name, value, wanted in (
-        ("points", tensor.shape[0], first.shape[0]),
-        ("dtype", tensor.dtype, first.dtype),
-        ("device", tensor.device, first.device),
-    ):
-        if value != wanted:
-            raise ValueError(f"tensors[{irrep}]: {name} {value}; tensors[{first_irrep}] has {wanted}")
+        return ValueError(f"tensors[{irrep}]: dtype {tensor.dtype}; it must be a float dtype")
+    name, value, wanted = next(
+        (name, value, wanted)
+        for name, value, wanted in (
+            ("points", tensor.shape[0], first.shape[0]),
+            ("dtype", tensor.dtype, first.dtype),
+            ("device", tensor.device, first.device),
+        )
+        if value != wanted
+    )
+    return ValueError(f"tensors[{irrep}]: {name} {value}; tensors[{first_irrep}] has {wanted}")
 
 
 # torch.export, torch.func and functional transforms see the tensors inside.

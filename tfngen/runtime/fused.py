@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from tfngen.forms import FORM
+from tfngen.runtime.backend import backend
 from tfngen.runtime.convolution_operators import compute, convolve, derivatives
-from tfngen.runtime.dispatch import are_watched, needs_gradient
-from tfngen.runtime.operators import inner, wanted_gradients
+from tfngen.runtime.dispatch import apply, are_watched, needs_gradient
+from tfngen.runtime.layout import pack
+from tfngen.runtime.operators import wanted_gradients
 from tfngen.runtime.plan import Edges
 
 Shapes = tuple[tuple[int, int], ...]
@@ -56,12 +58,12 @@ class Fused:
         """
         tensors = (y, weights, *features)
         if are_watched(tensors):
-            operands = self.filters(y), inner(pack(features)), inner(weights)
+            operands = self.filters(y), pack(features), weights
             return unpack(convolve("output", self.package, self.plan, operands, edges), self.shapes_out)
         if needs_gradient(tensors):
-            found: Sequence[Tensor] = _Node.apply(self, edges, *map(inner, tensors))
+            found: Sequence[Tensor] = apply(_Node, self, edges, *tensors)
             return found
-        return self.sums(edges, y, weights, pack(features))
+        return self.sums(edges, y, weights, pack_now(features))
 
     def sums(self, edges: Edges, y: Tensor, weights: Tensor, packed: Tensor) -> Sequence[Tensor]:
         """What is returned, of features side by side, where nobody watches."""
@@ -81,7 +83,7 @@ class _Node(torch.autograd.Function):
     def forward(
         ctx: Any, fused: Fused, edges: Edges, y: Tensor, weights: Tensor, *features: Tensor
     ) -> tuple[Tensor, ...]:
-        packed = pack(features)
+        packed = pack_now(features)
         ctx.fused, ctx.edges = fused, edges
         ctx.save_for_backward(packed, y, weights, *features)
         return tuple(fused.sums(edges, y, weights, packed))
@@ -90,10 +92,11 @@ class _Node(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         packed, y, weights, *features = ctx.saved_tensors
         now = not torch.is_grad_enabled() and not are_watched(cotangents)
+        grad = (pack_now if now else pack)(cotangents)
         if not now:
             packed = pack(features)  # as a function of them
         fused, wanted = ctx.fused, wanted_gradients(ctx)
-        slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": pack(cotangents)}
+        slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": grad}
         by = {"filter": wanted[0], "weight": wanted[1], "input": any(wanted[2:])}
         chosen = [slot for slot, each in by.items() if each]
         found = derivatives(fused.package, fused.plan, slots, chosen, ctx.edges, now)
@@ -108,14 +111,10 @@ class _Node(torch.autograd.Function):
         return None, None, d_y, d_weights, *d_features
 
 
-def pack(features: Sequence[Tensor]) -> Tensor:
-    """(nodes, channels, 2l + 1) tensors → (nodes, their entries side by side), channels innermost."""
-    nodes, channels, _ = features[0].shape
-    rows = [each.mT for each in features]
-    if any(each.shape[2] != channels for each in rows):
-        return torch.cat([each.reshape(nodes, each.shape[1] * each.shape[2]) for each in rows], dim=1)
-    joined = rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
-    return joined.reshape(nodes, joined.shape[1] * channels)
+def pack_now(features: Sequence[Tensor]) -> Tensor:
+    """`pack` where autograd does not hear of it."""
+    packed: Tensor = backend(features[0].device).pack(features)
+    return packed
 
 
 def unpack(rows: Tensor, shapes: Shapes) -> list[Tensor]:

@@ -178,22 +178,14 @@ def wanted_gradients(ctx: Any) -> list[bool]:
 
     `ctx.needs_input_grad` says which could have one; when forces are asked for, few of those are wanted.
     """
-    will_run = getattr(torch._C, "_will_engine_execute_node", None)
-
-    def wanted(node: Any) -> bool:
-        if node is None or will_run is None:
-            return node is not None
-        try:
-            return bool(will_run(node))
-        except RuntimeError:  # outside the engine, or a leaf, of which it does not tell
-            return True
-
-    return [wanted(node) for node, _ in ctx.next_functions]
+    return [node is not None and _will_run(node) for node, _ in ctx.next_functions]
 
 
-def inner(tensor: Tensor) -> Tensor:
-    """`tensor`, but not a leaf: of leaves `wanted_gradients` is not told whether theirs is wanted."""
-    return tensor.view_as(tensor) if tensor.requires_grad and tensor.is_leaf else tensor
+def _will_run(node: Any) -> bool:
+    try:
+        return bool(torch._C._will_engine_execute_node(node))
+    except RuntimeError:  # of a leaf whose derivative is what was asked for; or nobody is computing any
+        return True
 
 
 def differentiable(tensor: Tensor) -> Tensor:

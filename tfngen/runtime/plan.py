@@ -117,7 +117,7 @@ class Edges(NamedTuple):
     @property
     def rows(self) -> tuple[int, int, int, int]:
         """How many rows each slot has, in the order of `Widths`."""
-        edges, nodes = self.num_edges, self.num_nodes
+        edges, nodes = self.sources.shape[0], self.by_target.row_pointers.shape[0] - 1
         return edges, nodes, edges if self.by_weight is None else self.weight_rows, nodes
 
     @property

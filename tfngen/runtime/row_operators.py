@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import call, register
-from tfngen.runtime.operators import inner, wanted_gradients
+from tfngen.runtime.operators import wanted_gradients
 from tfngen.runtime.row_plan import RowPlan, RowWidths, decode_rows
 
 
@@ -31,7 +31,7 @@ def row_product(package: str, plan: RowPlan, x: Tensor, y: Tensor, weights: Tens
     Returns:
         (rows, width).
     """
-    result: Tensor = call("row_product", package, plan, *map(inner, (x, y, weights)))
+    result: Tensor = call("row_product", package, plan, x, y, weights)
     return result
 
 

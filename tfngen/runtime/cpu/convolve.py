@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from tfngen.runtime.cpu.job import (
     Job,
     scratch_length,
 )
-from tfngen.runtime.cpu.memory import address_of, empty
+from tfngen.runtime.cpu.memory import Room, address_of, empty, give_room_back, take_room
 from tfngen.runtime.cpu.rows import sum_copies, sum_rows
 from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, parallel_for, parts_of, threads_for
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
@@ -39,10 +39,18 @@ if TYPE_CHECKING:
     from tfngen.runtime.cpu.kernel import Kernel
     from tfngen.runtime.plan import Edges, PackedPath, Widths
 
-_FILTERS = (
-    ("filter", Job.FILTERS, Job.FILTER_ROW),
-    ("filter_tangent", Job.FILTER_TANGENTS, Job.FILTER_TANGENT_ROW),
-)
+_FIELDS: dict[str, int] = {
+    "filter": Job.FILTERS,
+    "filter_tangent": Job.FILTER_TANGENTS,
+    "d_filter": Job.D_FILTERS,
+    "d_input": Job.SUMS,
+}
+_ROWS: dict[str, int] = {
+    "filter": Job.FILTER_ROW,
+    "filter_tangent": Job.FILTER_TANGENT_ROW,
+    "weight": Job.WEIGHT_ROW,
+    "d_weight": Job.EDGE_ROW,
+}
 FAR_BYTES = 2**22
 """A result this large will not be in a cache when it is read."""
 START = 40_000
@@ -108,20 +116,20 @@ def _copies(edges: Edges) -> int:
 
 
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
-    job, kept = launch.job(named, edges, copies)
-    driven = drive_in_turn if launch.scatters else drive
-    parallel_for(driven, job[Job.PARTS], edges.num_edges * launch.work, (job.buffer_info()[0],))
-    del kept  # the tables the job points to have lived until here
-    _raise_fault(job[Job.FAULT], edges)
+    work = edges.num_edges * launch.work
+    job, room = launch.job(named, edges, min(threads_for(work), edges.num_nodes), copies)
+    parallel_for(drive_in_turn if launch.scatters else drive, job[Job.PARTS], work, (job.buffer_info()[0],))
+    give_room_back(room)
+    if fault := job[Job.FAULT]:
+        raise _out_of_range(fault, edges)
 
 
-def _raise_fault(fault: int, edges: Edges) -> None:
-    if fault:
-        name = {Job.EDGE_POINTERS: "pointers", Job.ORDER: "order", Job.WEIGHT_INDEX: "weight_index"}
-        raise ValueError(
-            f"{name.get(Job(fault), 'neighbors')}: holds an index out of range for {edges.num_edges} edges "
-            f"of {edges.num_nodes} nodes and {edges.weight_rows} rows of weights; let tfngen.Graph make it"
-        )
+def _out_of_range(fault: int, edges: Edges) -> ValueError:
+    name = {Job.EDGE_POINTERS: "pointers", Job.ORDER: "order", Job.WEIGHT_INDEX: "weight_index"}
+    return ValueError(
+        f"{name.get(Job(fault), 'neighbors')}: holds an index out of range for {edges.num_edges} edges "
+        f"of {edges.num_nodes} nodes and {edges.weight_rows} rows of weights; let tfngen.Graph make it"
+    )
 
 
 def fitted_kernels(package: str, form: Form, plan: tuple[int, ...], dtype: torch.dtype) -> list[Kernel]:
@@ -143,6 +151,10 @@ def _address_of_giving_way() -> int:
 GIVE_WAY = _address_of_giving_way()
 
 
+_Kept = tuple[tuple[int, ...], "array[int]", "np.ndarray | None"]
+"""The numbers of a graph, the job over it, and the tiles that the job holds the address of."""
+
+
 class _Launch:
     """What does not change from call to call of a form with a plan: kernels, offsets, which operand is where.
 
@@ -155,11 +167,7 @@ class _Launch:
     def __init__(self, package: str, form: Form, plan: tuple[int, ...], dtype: torch.dtype) -> None:
         widths, paths = decode(plan)
         self.count, self.itemsize = len(paths), dtype.itemsize
-        self.arguments = [name.removesuffix("s") for name in form.arguments]
         self.by_target, self.scatters = form.node == "target", form.scatters
-        sums = ("output", "d_grad") if self.scatters else ("output", "d_input", "d_grad")
-        self.sums = next((name for name in form.results if name in sums), None)
-        self.weights = [each for each in (*form.operands, *form.results) if "weight" in each]
         pairs = [(2 * path.l_input + 1) * (2 * path.l_output + 1) for path in paths]
         copies = len(form.by) + form.along_tangents
         work = copies * sum(path.channels * each for path, each in zip(paths, pairs, strict=True))
@@ -180,19 +188,19 @@ class _Launch:
                 step = REGISTER_BYTES if name == "d_filter" else dtype.itemsize
                 values[f"{name}s"] = path.offset(slot) * step
             rows.append([kernel.address, *(values[name] for name in form.arguments)])
-        self._bases = [
-            (at, name)
-            for at, name in enumerate(self.arguments, start=BASES + 1)
-            if name in (*form.operands, *form.results)
-        ]
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
         lanes = FLOAT32.lanes if dtype.itemsize == 4 else FLOAT64.lanes
         channels = [-(-path.channels // lanes) * lanes for path in paths]
         held = [_values_of_node(path) * width for path, width in zip(paths, channels, strict=True)]
         room = max(held, default=0), max(channels, default=0)
-        self._fixed = self._fields(widths, copies * max(pairs, default=0), *room)
+        self._pointers, within = _places(form)
+        weights = sum("weight" in name for name in (*form.operands, *form.results))
+        self._fixed = self._fields(widths, weights, copies * max(pairs, default=0), *room)
+        self._fixed += [0] * self._calls.shape[1]
+        for place, field in within:
+            self._fixed[place] = -8 * self._fixed[field]
 
-    def _fields(self, widths: Widths, couplings: int, held: int, channels: int) -> list[int]:
+    def _fields(self, widths: Widths, weights: int, couplings: int, held: int, channels: int) -> list[int]:
         """The fields of a job that are the same in every call."""
         job = [0] * len(Job)
         by_target = self.by_target
@@ -201,7 +209,7 @@ class _Launch:
         job[Job.COMPONENTS], job[Job.ITEMSIZE] = widths.filter, self.itemsize
         job[Job.CALLS] = address_of(self._calls)
         job[Job.CALL_COUNT], job[Job.CALL_LENGTH] = self._calls.shape
-        per_edge = len(self.weights) * widths.weight * self.itemsize
+        per_edge = weights * widths.weight * self.itemsize
         most = job[Job.MOST_EDGES] = max(min(TILE_EDGES, TILE_BYTES // max(per_edge, 1)), 1)
         summands = most * widths.input * self.scatters
         lanes = most * widths.filter * REGISTER_BYTES // self.itemsize
@@ -213,41 +221,36 @@ class _Launch:
         job[Job.SCRATCH_LENGTH] = end + -(-self._calls.size // LINE) * LINE
         return job
 
-    def job(self, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> tuple[array[int], object]:
-        """The table `drive` works by, and what must stay alive as long as it does.
+    def job(
+        self, named: Mapping[str, Tensor], edges: Edges, threads: int, copies: int = 0
+    ) -> tuple[array[int], Room]:
+        """The table `drive` works by, and the room that it works in, to be given back.
 
         With `copies` there are as many of the rows of weights in ``d_weight``, for parts or for blocks.
         """
-        threads = min(threads_for(edges.num_edges * self.work), edges.num_nodes)
         parts = threads if self.scatters else copies or threads
         job = array("q", self._over(edges, parts))
-        turns = job[Job.BLOCKS] * TURNS_OF_BLOCK
-        scratch = np.empty(parts * job[Job.SCRATCH_LENGTH] + LINE + turns, dtype=np.int64)
-        job[Job.SCRATCH] = _in_a_line(address_of(scratch))
-        if self.scatters:
-            job[Job.SUMS], job[Job.COPIES] = named["d_input"].data_ptr(), copies // job[Job.BLOCKS]
-            job[Job.TURNS] = job[Job.SCRATCH] + 8 * parts * job[Job.SCRATCH_LENGTH]
-            scratch[-turns - LINE :] = 0
-        own = {"d_filter": Job.LANES_AT} | ({"d_input": Job.SUMMANDS_AT} if self.scatters else {})
-        for at, name in self._bases:
-            job[at] = -8 * job[own[name]] if name in own else named[name].data_ptr()
-        if self.sums is not None:
-            job[Job.NODE_SUMS] = named[self.sums].data_ptr()
-        for name, place, row in _FILTERS:
-            if name in named:
-                job[place], job[row] = named[name].data_ptr(), named[name].stride(0)
-        if "d_filter" in named:
-            job[Job.D_FILTERS] = named["d_filter"].data_ptr()
-        if "weight" in named:
-            job[Job.WEIGHT_ROW] = named["weight"].stride(0)
+        for name, places, row in self._pointers:
+            rows = named[name]
+            address = rows.data_ptr()
+            for place in places:
+                job[place] = address
+            if row is not None:
+                job[row] = rows.stride(0)
         if edges.weight_index is not None:
             job[Job.WEIGHT_INDEX], job[Job.WEIGHT_ROWS] = edges.weight_index.data_ptr(), edges.weight_rows
-        if "d_weight" in named:
-            job[Job.EDGE_ROW] = named["d_weight"].stride(0)
-            far = named["d_weight"].nbytes > FAR_BYTES and _in_lines(named["d_weight"])
+        if (d_weight := named.get("d_weight")) is not None:
+            far = d_weight.nbytes > FAR_BYTES and _in_lines(d_weight)
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
-        return job, scratch
+        length = parts * job[Job.SCRATCH_LENGTH]
+        turns = job[Job.BLOCKS] * TURNS_OF_BLOCK if self.scatters else 0
+        room = take_room(length + turns)
+        job[Job.SCRATCH] = room.start
+        if turns:
+            job[Job.COPIES], job[Job.TURNS] = copies // job[Job.BLOCKS], room.start + 8 * length
+            ctypes.memset(job[Job.TURNS], 0, 8 * turns)
+        return job, room
 
     def _over(self, edges: Edges, parts: int) -> array[int]:
         """What is the same in every job over a graph; kept with the order of its edges.
@@ -258,12 +261,12 @@ class _Launch:
         neighbors = edges.sources if self.by_target else edges.targets
         addresses = rows.row_pointers.data_ptr(), rows.order.data_ptr(), neighbors.data_ptr()
         graph = (edges.num_edges, edges.num_nodes, *addresses)
-        kept: dict[tuple[_Launch, int], Any] = getattr(rows.order, "_tfngen_jobs", {})
+        kept: dict[tuple[_Launch, int], _Kept] = getattr(rows.order, "_tfngen_jobs", {})
         if (found := kept.get((self, parts))) is not None:
             known, job, tiles = found
             if known == graph and (tiles is None or address_of(tiles) == job[Job.TILES]):
                 return job
-        job = array("q", [*self._fixed, 0, *[0] * len(self.arguments), *parts_of(rows.row_pointers, parts)])
+        job = array("q", [*self._fixed, *parts_of(rows.row_pointers, parts)])
         job[Job.PARTS] = parts
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
         job[Job.WEIGHT_ROWS] = edges.num_edges
@@ -289,7 +292,7 @@ class _Launch:
         where = address_of(tiles), count.buffer_info()[0]
         cut_tiles(pointers, edges.num_nodes, edges.num_edges, most, *where)
         if count[0] < 0:
-            _raise_fault(Job.EDGE_POINTERS, edges)
+            raise _out_of_range(Job.EDGE_POINTERS, edges)
         job[Job.TILES], job[Job.TILE_COUNT] = where[0], count[0]
         return tiles
 
@@ -299,9 +302,27 @@ def _values_of_node(path: PackedPath) -> int:
     return (2 * path.degrees.l_filter + 1) * (2 * path.degrees.l_input + 1)
 
 
-def _in_a_line(address: int) -> int:
-    """Where the next line of the cache begins."""
-    return -(-address // LINE_BYTES) * LINE_BYTES
+def _places(form: Form) -> tuple[list[tuple[str, list[int], int | None]], list[tuple[int, int]]]:
+    """Where in a job the addresses of a form's arrays go.
+
+    Returns:
+        each array's name, the fields that are its address, and the field that is the length of its rows;
+        and the bases of arrays in a part's own scratch, with the field that says where they begin in it.
+    """
+    sums = ("output", "d_grad") if form.scatters else ("output", "d_input", "d_grad")
+    fields = _FIELDS | {name: Job.NODE_SUMS for name in form.results if name in sums}
+    own = {"d_filter": Job.LANES_AT} | ({"d_input": Job.SUMMANDS_AT} if form.scatters else {})
+    places: dict[str, list[int]] = {
+        name: [fields[name]] if name in fields else [] for name in (*form.operands, *form.results)
+    }
+    within: list[tuple[int, int]] = []
+    for at, argument in enumerate(form.arguments, start=BASES + 1):
+        name = argument.removesuffix("s")
+        if name in own:
+            within.append((at, own[name]))
+        elif name in places:
+            places[name].append(at)
+    return [(name, fields, _ROWS.get(name)) for name, fields in places.items()], within
 
 
 def _in_lines(rows: Tensor) -> bool:

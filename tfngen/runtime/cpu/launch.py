@@ -12,6 +12,7 @@ from tfngen.roles import Role
 from tfngen.runtime import registry
 from tfngen.runtime.cpu.convolve import convolution
 from tfngen.runtime.cpu.memory import empty
+from tfngen.runtime.cpu.pack import pack
 from tfngen.runtime.cpu.row_products import row_product, row_product_backward
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
@@ -27,6 +28,7 @@ __all__ = [
     "empty",
     "gather_rows",
     "harmonics",
+    "pack",
     "path",
     "row_product",
     "row_product_backward",

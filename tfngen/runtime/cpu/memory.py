@@ -4,6 +4,7 @@ A new result of a hundred megabytes is memory that nobody has touched: the opera
 page at the first write to each, which can take as long as all that is computed into it (docs/performance.md).
 So what large results leave behind when nobody refers to them any more is kept for the next ones, as torch
 does on a GPU. A piece that `PATIENCE` large results had no use for goes back to the operating system.
+Kernels' own room is kept too, as much as there were calls at the same time.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from contextlib import suppress
 import numpy as np
 import torch
 from torch import Tensor
+
+from tfngen.runtime.cpu.vector import LINE_BYTES
 
 LARGE_PAGE = 2**21
 LARGE = LARGE_PAGE // 2
@@ -48,7 +51,23 @@ class _Block:
                 self.memory.madvise(mmap.MADV_HUGEPAGE)
 
 
+class Room:
+    """Memory to work in, with anything in it.
+
+    Attributes:
+        start: the address where it begins, with a line of the cache.
+        length: its integers.
+    """
+
+    __slots__ = ("_memory", "length", "start")
+
+    def __init__(self, length: int) -> None:
+        self._memory = np.empty(8 * length + LINE_BYTES, dtype=np.uint8)
+        self.length, self.start = length, -(-address_of(self._memory) // LINE_BYTES) * LINE_BYTES
+
+
 _free: deque[_Block] = deque()
+_rooms: list[Room] = []
 
 
 def empty(like: Tensor, rows: int, columns: int) -> Tensor:
@@ -71,9 +90,24 @@ def address_of(array: np.ndarray) -> int:
     return address
 
 
+def take_room(length: int) -> Room:
+    """Room for so many integers, nobody else's until it is given back."""
+    try:
+        room = _rooms.pop()
+    except IndexError:
+        return Room(length)
+    return room if room.length >= length else Room(length)
+
+
+def give_room_back(room: Room) -> None:
+    """For the next who needs some."""
+    _rooms.append(room)
+
+
 def release_memory() -> None:
     """Give back to the operating system what no result uses."""
     _free.clear()
+    _rooms.clear()
 
 
 def _kept(size: int) -> _Block | None:

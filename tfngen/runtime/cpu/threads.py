@@ -50,7 +50,7 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
         work: multiply-adds in all, one after the other.
         arguments: addresses, strides and counts.
     """
-    threads = min(threads_for(work), count)
+    threads = min(threads_for(work), count) if count > 1 else 1
     if threads <= 1:
         if count > 0:
             kernel(0, count, *arguments)

@@ -16,6 +16,7 @@ from tfngen.runtime.cuda.convolve import convolution
 from tfngen.runtime.cuda.precision import kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows
 from tfngen.runtime.cuda.run import place, run
+from tfngen.runtime.layout import pack
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +26,7 @@ __all__ = [
     "empty",
     "gather_rows",
     "harmonics",
+    "pack",
     "path",
     "row_product",
     "row_product_backward",
