@@ -3,13 +3,19 @@
     T = Σ_edges Σ C · filter[edge] · input[source] · weight[edge] · grad[target]
 
 is linear in each of its four slots (`tfngen.roles`). A `Form` is a kernel that returns derivatives of T by
-one or more slots; those "along tangents" return them for ΔT, the derivative of T in the direction of the
-tangents of filter, input and weight. Together they are a convolution, its gradient and the gradient of that:
+one or more slots; those along tangents return them for ΔT, the derivative of T in the direction of some
+slots' tangents. Together they are a convolution, its gradient and the gradient of that:
 
     output                       ∂T/∂grad, the convolution itself
     d_input, d_filter, d_weight  its gradient, one at a time
     d_input_weight, backward     two of them, and all three, at once
-    d_grad, double_backward      ∂/∂grad, and the other three at once, along tangents
+    d_grad, double_backward      ∂/∂grad, and the other three at once, along the tangents of those three
+
+A loss on forces meets a convolution twice, in the gradient of its gradient and in its own gradient. With the
+gradient of one as the tangent of the other's, both are one derivative, made in one pass:
+
+    backward_along               double_backward, and backward with the tangent of grad
+    d_input_weight_along         the same where only the filter has a tangent besides: d_input_weight twice
 """
 
 from __future__ import annotations
@@ -30,18 +36,18 @@ class Form:
     Attributes:
         name: what it is called in generated code.
         by: the slots it differentiates by, in the order of its results.
-        along_tangents: whether it differentiates T itself or T along tangents.
+        along: the slots that have tangents; T itself is differentiated where none has.
     """
 
     name: str
     by: tuple[str, ...]
-    along_tangents: bool = False
+    along: tuple[str, ...] = ()
 
     @property
     def operands(self) -> tuple[str, ...]:
         """What it takes: every slot its derivatives depend on, then the tangents."""
         slots = tuple(slot for slot in SLOTS if self.by != (slot,))
-        return slots + tuple(slot + TANGENT for slot in SLOTS[:3] if self.along_tangents)
+        return slots + tuple(slot + TANGENT for slot in self.along)
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -94,11 +100,16 @@ FORMS = (
     Form("d_filter", ("filter",)),
     Form("d_weight", ("weight",)),
     Form("d_input_weight", ("input", "weight")),
-    Form("backward", ("filter", "input", "weight")),
-    Form("d_grad", ("grad",), along_tangents=True),
-    Form("double_backward", ("filter", "input", "weight"), along_tangents=True),
+    Form("backward", SLOTS[:3]),
+    Form("d_grad", ("grad",), along=SLOTS[:3]),
+    Form("double_backward", SLOTS[:3], along=SLOTS[:3]),
+    Form("d_input_weight_along", ("input", "weight"), along=("filter", "grad")),
+    Form("backward_along", SLOTS[:3], along=SLOTS),
 )
 """Every kernel a path has over a graph."""
+
+GPU_FORMS = FORMS[:8]
+"""Those that GPUs have; they add the last two up."""
 
 FORM = {form.name: form for form in FORMS}
 

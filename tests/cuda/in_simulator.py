@@ -14,7 +14,7 @@ import torch
 
 import tfngen
 from tfngen import Graph
-from tfngen.forms import FORM, FORMS, TANGENT
+from tfngen.forms import FORM, GPU_FORMS, TANGENT
 from tfngen.interop.description import Description, Instruction
 from tfngen.interop.edges import graph_edges
 from tfngen.interop.products import EdgeProduct
@@ -102,7 +102,7 @@ def random_graph(nodes, edges):
     )
 
 
-def check_forms(package, plan, edges, dtype=torch.float64, forms=FORMS):
+def check_forms(package, plan, edges, dtype=torch.float64, forms=GPU_FORMS):
     """Every form is an operator of its own here, with operands that depend on nothing else."""
     rows = {"filter": edges.num_edges, "input": edges.num_nodes}
     rows |= {"weight": edges.weight_rows, "grad": edges.num_nodes}

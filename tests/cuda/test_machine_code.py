@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tfngen
-from tfngen.forms import FORM
+from tfngen.forms import FORM, GPU_FORMS
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
 from tfngen.irreps import enumerate_paths
 from tfngen.naming import path_module
@@ -26,6 +26,7 @@ REGISTERS = 65536
 BLOCK_SHARED = 48 * 1024
 """Bytes of shared memory that a block may have without asking."""
 GROUPS = [f"input_{l}" for l in range(4)]
+EVERY = tuple(form.name for form in GPU_FORMS)
 LARGEST = ("output", "backward", "double_backward")
 """The forms whose kernels have all that the others have; of high degrees these alone are compiled here."""
 OTHERS = ["harmonics", *map(path_module, enumerate_paths(3))]
@@ -41,7 +42,7 @@ def small():
     return tfngen.load(1, targets=("cuda",))
 
 
-def kernels(package, module, dtype="float32", channels=32, forms=tuple(FORM)):
+def kernels(package, module, dtype="float32", channels=32, forms=EVERY):
     """By name; those over a graph fitted to every path of so many channels."""
     if module in GROUPS:
         degrees = range(package.LMAX + 1)
@@ -64,7 +65,7 @@ UNWANTED = ("call", "div.s", "div.u", "rem", "ld.local", "st.local", "atom")
 @pytest.mark.parametrize("module", [*GROUPS, *OTHERS])
 def test_machine_code(package, module):
     """No spills, no double precision, no calls: one test a module, since compiling is what takes long."""
-    forms = LARGEST if module in GROUPS[2:] else tuple(FORM)
+    forms = LARGEST if module in GROUPS[2:] else EVERY
     found = kernels(package, module, forms=forms)
     assert len(found) == (len(forms) if module in GROUPS else 3 if module == "harmonics" else 4)
     for (name, kernel), capability in product(found.items(), CAPABILITIES):

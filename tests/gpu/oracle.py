@@ -34,9 +34,9 @@ def expected(
     }
     slots = {slot: each.detach().requires_grad_() for slot, each in slots.items()}
     total = contracted(paths, slots, edges)
-    if form.along_tangents:
-        firsts = torch.autograd.grad(total, [slots[slot] for slot in SLOTS[:3]], create_graph=True)
-        tangents = [operands[slot + TANGENT].double() for slot in SLOTS[:3]]
+    if form.along:
+        firsts = torch.autograd.grad(total, [slots[slot] for slot in form.along], create_graph=True)
+        tangents = [operands[slot + TANGENT].double() for slot in form.along]
         total = sum(((f * t).sum() for f, t in zip(firsts, tangents, strict=True)), total.new_zeros(()))
     return list(torch.autograd.grad(total, [slots[slot] for slot in form.by]))
 

@@ -6,14 +6,14 @@ from random import Random
 import pytest
 
 from tests.ir.kernels import ill_formed, random_inputs, same_function
-from tfngen.forms import FORM, FORMS, TANGENT
+from tfngen.forms import FORM, FORMS, GPU_FORMS, TANGENT
 from tfngen.ir.cost import cost
 from tfngen.ir.evaluate import evaluate
 from tfngen.ir.lower_convolution import lower_convolution
 from tfngen.ir.lower_paths import lower_path
 from tfngen.ir.plan import plan_path
 from tfngen.irreps import Path, enumerate_paths
-from tfngen.roles import ROLE_OF_SLOT, SLOTS
+from tfngen.roles import ROLE_OF_SLOT
 from tfngen.symbolic.clebsch_gordan import clebsch_gordan
 from tfngen.symbolic.surd import SurdSum
 
@@ -32,7 +32,7 @@ def plan(path: Path):
 
 
 def planned(path, form):
-    return plan(path).graph_kernels[FORMS.index(form)].kernel
+    return plan(path).graph_kernels[GPU_FORMS.index(form)].kernel
 
 
 def planned_by_node(path, form):
@@ -45,7 +45,7 @@ def by_roles(path, form, edge, channels):
     for slot, name in zip(form.by, form.results, strict=True):
         role = ROLE_OF_SLOT[slot]
         kernel = lower_path(path, couplings(path), role)
-        moves = [each for each in SLOTS[:3] if each != slot] if form.along_tangents else [None]
+        moves = [each for each in form.along if each != slot] if form.along else [None]
         (result,) = kernel.outputs
         sums: dict[str, list[SurdSum]] = {}
         for moved in moves:
@@ -85,7 +85,7 @@ def test_what_a_node_holds_may_be_contracted_first(path, form):
     by_node = lower_convolution(path, couplings(path), form, by_node=True)
     best = planned_by_node(path, form)
     held = {statement.name for statement in by_node.node}
-    assert len(held) == len({pair[:2] for pair in couplings(path)})
+    assert len(held) == len({pair[:2] for pair in couplings(path)}) * len(form.held)
     for kernel in (by_node, best):
         read = {symbol for statement in kernel.body for symbol in statement.value.symbols()}
         assert not any(symbol.startswith("grad") for symbol in read)  # all of it is held
@@ -95,7 +95,7 @@ def test_what_a_node_holds_may_be_contracted_first(path, form):
     assert cost(best).channel.flops <= cost(by_node).channel.flops
 
 
-@every_form
+@pytest.mark.parametrize("form", GPU_FORMS, ids=lambda form: form.name)
 @every_path
 def test_optimising_a_form_changes_no_result_and_adds_nothing_per_channel(path, form):
     plain, best = lower_convolution(path, couplings(path), form), planned(path, form)
@@ -107,7 +107,7 @@ def test_optimising_a_form_changes_no_result_and_adds_nothing_per_channel(path, 
 @every_path
 def test_doing_several_at_once_saves_operations(path):
     """Backward shares brackets that its parts would each compute."""
-    flops = {form.name: cost(planned(path, form)).channel.flops for form in FORMS}
+    flops = {form.name: cost(planned(path, form)).channel.flops for form in GPU_FORMS}
     parts = flops["d_input"] + flops["d_filter"] + flops["d_weight"]
     assert flops["backward"] < parts
     assert flops["d_input_weight"] < flops["backward"]
@@ -117,7 +117,7 @@ def test_the_forms_of_all_paths_count_as_recorded():
     """Operations per channel for the 15 paths at l ≤ 2; a pass that changes them shows here."""
     counted = {
         form.name: sum(cost(planned(path, form)).channel.flops for path in enumerate_paths(2))
-        for form in FORMS
+        for form in GPU_FORMS
     }
     assert counted == {
         "output": 242,
@@ -145,7 +145,14 @@ def test_the_forms_by_node_count_as_recorded():
         "d_input_weight": (337, 69),
         "backward": (606, 71),
         "double_backward": (1135, 65),
+        "d_input_weight_along": (603, 146),
+        "backward_along": (1724, 138),
     }
+    for together, first, second in (
+        ("d_input_weight_along", "d_input_weight", "d_input_weight"),
+        ("backward_along", "backward", "double_backward"),
+    ):
+        assert counted[together][0] < counted[first][0] + counted[second][0]
 
 
 def test_where_operands_belong():
@@ -156,5 +163,8 @@ def test_where_operands_belong():
     assert FORM["backward"].gathered == ("input",)
     assert FORM["d_grad"].gathered == ("input", "input_tangent")
     assert FORM["double_backward"].gathered == ("input", "input_tangent")
-    assert [form.name for form in FORMS if form.scatters] == ["d_input_weight", "backward", "double_backward"]
+    assert FORM["backward_along"].held == ("grad", "grad_tangent")
+    assert FORM["d_input_weight_along"].gathered == ("input",)
+    scattering = ["d_input_weight", "backward", "double_backward", "d_input_weight_along", "backward_along"]
+    assert [form.name for form in FORMS if form.scatters] == scattering
     assert [form.name for form in FORMS if form.sums_only] == ["output", "d_input", "d_grad"]

@@ -147,7 +147,7 @@ def _held(kernel: Kernel) -> Operand:
 
 def _contracted(kernel: Kernel, held: Operand, places: _Places, printer: Printer) -> list[str]:
     """The lines that put it where the edges find it."""
-    grads = [operand for operand in kernel.inputs if operand.name == "grad"]
+    grads = [operand for operand in kernel.inputs if operand.name.removesuffix(TANGENT) == "grad"]
     lines = ["node_at = node * node_row + channel", f"held_at = channel * {len(held.symbols)}"]
     return lines + interleaved(kernel.node, (), grads, [held], printer, EDGE, places.load, places.store)
 

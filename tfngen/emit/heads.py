@@ -32,6 +32,8 @@ GRAPH_FORMULAS = {
     "backward": "d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight",
     "d_grad": "d_grads[target] += ∂ΔT/∂grad[target]",
     "double_backward": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
+    "d_input_weight_along": "d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
+    "backward_along": "d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight",
 }
 
 

@@ -55,17 +55,23 @@ class _Products:
     def __init__(self, path: Path, form: Form) -> None:
         self.path, self.form = path, form
         self.shared: dict[str, Statement] = {}
-        self.held: dict[tuple[int, int], str] = {}
+        self.held: dict[tuple[str, int, int], str] = {}
 
     def hold(self, couplings: tuple[Coupling, ...]) -> tuple[Statement, ...]:
-        """held[m_F, m_I] = Σ C · grad, which from now on stands for the gradient and its coefficients."""
-        terms: dict[tuple[int, int], list[Term]] = {}
-        for *m, coefficient in couplings:
-            index = self._index(*m)
-            grad = self._symbol("grad", index)
-            terms.setdefault((index["filter"], index["input"]), []).append(Term(coefficient, (grad,)))
+        """held[m_F, m_I] = Σ C · grad, which from now on stands for the gradient and its coefficients.
+
+        The same for the gradient's tangent, if it has one.
+        """
+        terms: dict[tuple[str, int, int], list[Term]] = {}
+        for name in self.form.held:
+            for *m, coefficient in couplings:
+                index = self._index(*m)
+                grad = Term(coefficient, (self._symbol(name, index),))
+                terms.setdefault((name, index["filter"], index["input"]), []).append(grad)
         filters, inputs = (naming.components(each) for each in (self.path.l_filter, self.path.l_input))
-        self.held = {pair: f"held_{filters[pair[0]]}_{inputs[pair[1]]}" for pair in terms}
+        self.held = {
+            each: f"{each[0].replace('grad', 'held')}_{filters[each[1]]}_{inputs[each[2]]}" for each in terms
+        }
         return tuple(Statement(self.held[pair], Sum(tuple(each))) for pair, each in terms.items())
 
     def statements(self, slot: str, result: Operand, couplings: tuple[Coupling, ...]) -> list[Statement]:
@@ -81,18 +87,18 @@ class _Products:
     def _terms(self, slot: str, index: dict[str, int], coefficient: Surd) -> list[Term]:
         others = [each for each in ("filter", "input", "weight", "grad") if each != slot]
         symbols = {each: self._symbol(each, index) for each in others}
-        if not self.form.along_tangents:
+        if not self.form.along:
             return [Term(coefficient, tuple(symbols.values()))]
-        tangents = {each: self._symbol(each + TANGENT, index) for each in others if each != "grad"}
+        along = [each for each in others if each in self.form.along]
         if "weight" in others and "input" in others:
-            change = self._change(index)
-            held = [symbols[each] for each in others if each not in ("weight", "input")]
-            terms = [Term(coefficient, (change, *held))]
-            if "filter" in others:
-                product = self._weighted(index)
-                terms.append(Term(coefficient, (product, tangents["filter"])))
-            return terms
-        return [
+            held = {each: symbols[each] for each in others if each not in ("weight", "input")}
+            terms = [Term(coefficient, (self._change(index), *held.values()))] if "input" in along else []
+            symbols = {"product": self._weighted(index), **held} if held.keys() & along else {}
+            along = [each for each in along if each in held]
+        else:
+            terms = []
+        tangents = {each: self._symbol(each + TANGENT, index) for each in along}
+        return terms + [
             Term(coefficient, tuple({**symbols, each: tangent}.values()))
             for each, tangent in tangents.items()
         ]
@@ -107,8 +113,8 @@ class _Products:
         }
 
     def _symbol(self, name: str, index: dict[str, int]) -> str:
-        if name == "grad" and self.held and "filter" in index:
-            return self.held[index["filter"], index["input"]]
+        if self.held and name in ("grad", f"grad{TANGENT}"):
+            return self.held[name, index["filter"], index["input"]]
         return _operand(self.path, name).symbols[index[name.removesuffix(TANGENT)]]
 
     def _weighted(self, index: dict[str, int]) -> str:

@@ -23,12 +23,14 @@ from tfngen.roles import ROLE_OF_SLOT, SLOTS, Role
 from tfngen.runtime.autocast import HALF
 from tfngen.runtime.backend import backend
 from tfngen.runtime.checks import check_operands, checked_edges
-from tfngen.runtime.dispatch import Arguments, call, register
+from tfngen.runtime.dispatch import Arguments, are_watched, call, register
 from tfngen.runtime.operators import differentiable, rows_contiguous, wanted_gradients
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges, Widths
+from tfngen.runtime.twice import Part, belong, leave, take
 
 D_INPUT_WEIGHT, BACKWARD = FORM["d_input_weight"], FORM["backward"]
 DOUBLE_BACKWARD, D_GRAD = FORM["double_backward"], FORM["d_grad"]
+D_INPUT_WEIGHT_ALONG, BACKWARD_ALONG = FORM["d_input_weight_along"], FORM["backward_along"]
 
 
 _RESULTS = {
@@ -146,7 +148,13 @@ def _register_role_over_graph(role: Role) -> None:
     def backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
         slots = {**dict(zip(role.operands, operands, strict=True)), role.slot: cotangents[0]}
         wanted = [slot for slot, each in zip(role.operands, wanted_gradients(ctx), strict=False) if each]
-        gradients = derivatives(ctx.package, ctx.plan, slots, wanted, ctx.edges)
+        if role is Role.OUTPUT:
+            now = not torch.is_grad_enabled() and not are_watched(cotangents)
+            gradients = gradient(ctx, ctx.package, ctx.plan, slots, wanted, ctx.edges, now)
+        else:
+            if role is Role.D_FILTER and {"input", "weight"} <= {*wanted} and _left_by_d_filter(ctx, slots):
+                wanted = [slot for slot in wanted if slot == "grad"]
+            gradients = derivatives(ctx.package, ctx.plan, slots, wanted, ctx.edges)
         return [gradients[slot] if slot in wanted else None for slot in role.operands]
 
     _register_convolution(role.value, (FORM[role.value],), backward)
@@ -182,6 +190,38 @@ def derivatives(
     return found
 
 
+def gradient(
+    node: Any,
+    package: str,
+    plan: tuple[int, ...],
+    slots: Mapping[str, Tensor],
+    wanted: Sequence[str],
+    edges: Edges,
+    now: bool = False,
+) -> dict[str, Tensor]:
+    """`derivatives` of the convolution that is `node` of autograd, with those left to it (`twice`)."""
+    left = take(node)
+    if left is not None and now and {*wanted} <= {*left.together.form.by}:
+        form, operands = left.together
+        operands = {**operands, "filter": slots["filter"], f"grad{TANGENT}": slots["grad"]}
+        return dict(zip(form.by, compute(form, package, plan, operands, edges), strict=True))
+    found = derivatives(package, plan, slots, wanted, edges, now)
+    if left is not None:
+        form, operands = left.alone
+        for slot, each in zip(form.by, compute(form, package, plan, operands, edges), strict=True):
+            found[slot] = found[slot] + each if slot in found else each
+    elif torch.is_grad_enabled() and not are_watched([*slots.values()]):
+        belong(found.values(), node)
+    return found
+
+
+def _left_by_d_filter(ctx: Any, slots: Mapping[str, Tensor]) -> bool:
+    """A filter's cotangent, which is its tangent in the convolution, is in the filter's place alone."""
+    others = {slot: slots[slot] for slot in ("input", "weight", "grad")}
+    alone = Part(D_INPUT_WEIGHT, {"filter": slots["filter"], **others})
+    return leave(ctx, alone, Part(D_INPUT_WEIGHT_ALONG, {**others, f"filter{TANGENT}": slots["filter"]}))
+
+
 @cache
 def _forms_for(wanted: frozenset[str]) -> list[Form]:
     """As few as return derivatives by all of `wanted`."""
@@ -195,7 +235,11 @@ def _forms_for(wanted: frozenset[str]) -> list[Form]:
 def _backward_of_backward(ctx: Any, operands: list[Tensor], cotangents: list[Tensor]) -> list[Tensor | None]:
     if len(cotangents) < len(BACKWARD.by):  # of d_input_weight, along which the filter stays
         cotangents = [torch.zeros_like(operands[0]), *cotangents]
-    return list(convolve("double_backward", ctx.package, ctx.plan, [*operands, *cotangents], ctx.edges))
+    named = dict(zip(DOUBLE_BACKWARD.operands, [*operands, *cotangents], strict=True))
+    if leave(ctx, Part(DOUBLE_BACKWARD, named), Part(BACKWARD_ALONG, named)):
+        along = {name: named[name] for name in D_GRAD.operands}
+        return [None, None, None, *compute(D_GRAD, ctx.package, ctx.plan, along, ctx.edges)]
+    return list(convolve("double_backward", ctx.package, ctx.plan, [*named.values()], ctx.edges))
 
 
 def _backward_of_double_backward(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tfngen.forms import FORM
 from tfngen.runtime.backend import backend
-from tfngen.runtime.convolution_operators import compute, convolve, derivatives
+from tfngen.runtime.convolution_operators import compute, convolve, gradient
 from tfngen.runtime.dispatch import apply, are_watched, needs_gradient
 from tfngen.runtime.layout import pack
 from tfngen.runtime.operators import wanted_gradients
@@ -92,14 +92,14 @@ class _Node(torch.autograd.Function):
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor | None, ...]:
         packed, y, weights, *features = ctx.saved_tensors
         now = not torch.is_grad_enabled() and not are_watched(cotangents)
-        grad = (pack_now if now else pack)(cotangents)
+        grad = packed_once(cotangents)
         if not now:
-            packed = pack(features)  # as a function of them
+            packed = packed_once(features)  # as a function of them
         fused, wanted = ctx.fused, wanted_gradients(ctx)
         slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": grad}
         by = {"filter": wanted[0], "weight": wanted[1], "input": any(wanted[2:])}
         chosen = [slot for slot, each in by.items() if each]
-        found = derivatives(fused.package, fused.plan, slots, chosen, ctx.edges, now)
+        found = gradient(ctx, fused.package, fused.plan, slots, chosen, ctx.edges, now)
         d_y, d_weights, d_features = None, None, [None] * len(features)
         if by["filter"]:
             unused = y.shape[1] - found["filter"].shape[1]
@@ -109,6 +109,29 @@ class _Node(torch.autograd.Function):
         if by["input"]:
             d_features = (unpack_now if now else unpack)(found["input"], fused.shapes_in)
         return None, None, d_y, d_weights, *d_features
+
+
+class _Pack(torch.autograd.Function):
+    """`pack_now` and its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, *features: Tensor) -> Tensor:
+        ctx.shapes = tuple((each.shape[1], each.shape[2]) for each in features)
+        return pack_now(features)
+
+    @staticmethod
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Tensor, ...]:
+        return tuple(unpack(cotangent, ctx.shapes))
+
+
+def packed_once(features: Sequence[Tensor]) -> Tensor:
+    """`pack`, in one call where nobody watches."""
+    if are_watched(features):
+        return pack(features)
+    if needs_gradient(features):
+        packed: Tensor = apply(_Pack, *features)
+        return packed
+    return pack_now(features)
 
 
 def pack_now(features: Sequence[Tensor]) -> Tensor:

@@ -169,7 +169,7 @@ class _Launch:
         self.count, self.itemsize = len(paths), dtype.itemsize
         self.by_target, self.scatters = form.node == "target", form.scatters
         pairs = [(2 * path.l_input + 1) * (2 * path.l_output + 1) for path in paths]
-        copies = len(form.by) + form.along_tangents
+        copies = len(form.by) + bool(form.along)
         work = copies * sum(path.channels * each for path, each in zip(paths, pairs, strict=True))
         self.work = work // AT_ONCE
         kernels = fitted_kernels(package, form, plan, dtype)
@@ -191,7 +191,8 @@ class _Launch:
         self._calls = np.array(rows, dtype=np.int64).reshape(len(rows), len(form.arguments) + 1)
         lanes = FLOAT32.lanes if dtype.itemsize == 4 else FLOAT64.lanes
         channels = [-(-path.channels // lanes) * lanes for path in paths]
-        held = [_values_of_node(path) * width for path, width in zip(paths, channels, strict=True)]
+        values = [len(form.held) * _values_of_node(path) for path in paths]
+        held = [count * width for count, width in zip(values, channels, strict=True)]
         room = max(held, default=0), max(channels, default=0)
         self._pointers, within = _places(form)
         weights = sum("weight" in name for name in (*form.operands, *form.results))
@@ -298,7 +299,7 @@ class _Launch:
 
 
 def _values_of_node(path: PackedPath) -> int:
-    """The most values that a node can hold for its edges, in each channel."""
+    """The most values that a node can hold for its edges, in each channel, of one operand."""
     return (2 * path.degrees.l_filter + 1) * (2 * path.degrees.l_input + 1)
 
 

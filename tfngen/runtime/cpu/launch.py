@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tfngen import naming
+from tfngen import forms, naming
 from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "FORMS",
+    "STORES_HALF",
     "convolution",
     "empty",
     "gather_rows",
@@ -37,6 +39,9 @@ __all__ = [
 ]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
+
+FORMS = forms.FORMS
+"""What `convolution` can be asked for."""
 
 STORES_HALF = False
 """Operands of half precision are widened before, and results rounded after."""

@@ -311,5 +311,5 @@ def _in_pairs(form: Form, paths: Sequence[PackedPath], dtype: torch.dtype) -> bo
         return False
     held = sum(2 * path.l_output + 1 for path in paths)
     values = 2 * paths[0].l_input + 1 + len(paths)
-    values *= 2 if form.along_tangents else 1
+    values *= 2 if form.along else 1
     return 2 * (held + 2 * values) <= MOST_IN_PAIRS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tfngen import naming
+from tfngen import forms, naming
 from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.irreps import Path
 from tfngen.roles import Role
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
+    "FORMS",
+    "STORES_HALF",
     "convolution",
     "empty",
     "gather_rows",
@@ -35,6 +37,9 @@ __all__ = [
 ]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
+
+FORMS = forms.GPU_FORMS
+"""What `convolution` can be asked for."""
 
 STORES_HALF = True
 """Kernels read and write half precision as it is."""

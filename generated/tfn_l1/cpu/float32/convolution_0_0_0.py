@@ -5,15 +5,17 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per node and channel  per edge     per channel  plain sum
-    output           coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input          coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_filter         node      0 mul 0 add           0 mul 0 add  2 mul 1 add  2 mul 1 add
-    d_weight         node      0 mul 0 add           0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input_weight   node      0 mul 0 add           0 mul 0 add  3 mul 0 add  4 mul 0 add
-    backward         node      0 mul 0 add           0 mul 0 add  5 mul 1 add  6 mul 1 add
-    d_grad           coupling  0 mul 0 add           0 mul 0 add  5 mul 2 add  5 mul 2 add
-    double_backward  node      0 mul 0 add           0 mul 0 add  9 mul 4 add  11 mul 4 add
+    kernel                strategy  per node and channel  per edge     per channel   plain sum
+    output                coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_input               coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_filter              node      0 mul 0 add           0 mul 0 add  2 mul 1 add   2 mul 1 add
+    d_weight              node      0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_input_weight        node      0 mul 0 add           0 mul 0 add  3 mul 0 add   4 mul 0 add
+    backward              node      0 mul 0 add           0 mul 0 add  5 mul 1 add   6 mul 1 add
+    d_grad                coupling  0 mul 0 add           0 mul 0 add  5 mul 2 add   5 mul 2 add
+    double_backward       node      0 mul 0 add           0 mul 0 add  9 mul 4 add   11 mul 4 add
+    d_input_weight_along  node      0 mul 0 add           0 mul 0 add  4 mul 1 add   8 mul 2 add
+    backward_along        node      0 mul 0 add           0 mul 0 add  12 mul 6 add  17 mul 7 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -445,6 +447,151 @@ def double_backward(tile, call):
                 input_0 = load(inputs, neighbor_at, active)
                 input_tangent_0 = load(input_tangents, neighbor_at, active)
                 d_weight = held_0_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_0)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def d_input_weight_along(tile, call):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
+        grads, grad_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 10)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 2
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
+            grad_tangent_0 = load(grad_tangents, node_at, active)
+            held_tangent_0_0 = grad_tangent_0
+            store_lanes(held, held_at + LANES, held_tangent_0_0)
+        for edge in range(begin, end):
+            filter_0 = load_scalar(filters, filter_at + edge)
+            filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                held_at = channel * 2
+                d_input_at = edge * d_input_row + channel
+                held_0_0 = load_lanes(held, held_at)
+                held_tangent_0_0 = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_0 = filter_tangent_0 * held_0_0 + filter_0 * held_tangent_0_0
+                weight = load(weights, weight_at, active)
+                d_input_0 = weight * sum_filter_tangent_0
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
+                d_weight = input_0 * sum_filter_tangent_0
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def backward_along(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, _input_step, _grad_step, inputs, weights,
+        grads, input_tangents, weight_tangents, grad_tangents, d_filters, d_inputs,
+        d_weights,
+    ) = load_indices(call, 13)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 2
+            grad_0 = load(grads, node_at, active)
+            held_0_0 = grad_0
+            store_lanes(held, held_at, held_0_0)
+            grad_tangent_0 = load(grad_tangents, node_at, active)
+            held_tangent_0_0 = grad_tangent_0
+            store_lanes(held, held_at + LANES, held_tangent_0_0)
+        for edge in range(begin, end):
+            d_filter_at = edge * d_filter_row
+            d_filter_0 = load_lanes(d_filters, d_filter_at)
+            filter_0 = load_scalar(filters, filter_at + edge)
+            filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                held_at = channel * 2
+                d_input_at = edge * d_input_row + channel
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                input_0 = load(inputs, neighbor_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+                weighted_input_0 = input_0 * weight
+                held_0_0 = load_lanes(held, held_at)
+                held_tangent_0_0 = load_lanes(held, held_at + LANES)
+                d_filter_0 += change_of_weighted_input_0 * held_0_0 + weighted_input_0 * held_tangent_0_0
+                filter_tangent_0_held_0_0 = filter_tangent_0 * held_0_0
+                filter_0_held_0_0 = filter_0 * held_0_0
+                filter_0_held_tangent_0_0 = filter_0 * held_tangent_0_0
+                sum_filter_tangent_0_held_0_0 = filter_tangent_0_held_0_0 + filter_0_held_tangent_0_0
+                d_input_0 = weight * sum_filter_tangent_0_held_0_0 + weight_tangent * filter_0_held_0_0
+                add(d_inputs, d_input_at, d_input_0, active)
+                input_0 = load(inputs, neighbor_at, active)
+                input_tangent_0 = load(input_tangents, neighbor_at, active)
+                d_weight = input_0 * sum_filter_tangent_0_held_0_0 + input_tangent_0 * filter_0_held_0_0
                 store_lanes(row, channel, d_weight)
             store_lanes(d_filters, d_filter_at, d_filter_0)
             write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)

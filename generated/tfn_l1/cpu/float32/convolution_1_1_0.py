@@ -5,15 +5,17 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per node and channel  per edge     per channel    plain sum
-    output           coupling  0 mul 0 add           3 mul 0 add  4 mul 2 add    9 mul 2 add
-    d_input          coupling  0 mul 0 add           3 mul 0 add  4 mul 0 add    9 mul 0 add
-    d_filter         node      1 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
-    d_weight         node      1 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_input_weight   node      1 mul 0 add           0 mul 0 add  8 mul 2 add    12 mul 2 add
-    backward         node      1 mul 0 add           0 mul 0 add  11 mul 5 add   18 mul 5 add
-    d_grad           coupling  0 mul 0 add           6 mul 0 add  15 mul 8 add   21 mul 8 add
-    double_backward  node      1 mul 0 add           0 mul 0 add  24 mul 14 add  33 mul 14 add
+    kernel                strategy  per node and channel  per edge     per channel    plain sum
+    output                coupling  0 mul 0 add           3 mul 0 add  4 mul 2 add    9 mul 2 add
+    d_input               coupling  0 mul 0 add           3 mul 0 add  4 mul 0 add    9 mul 0 add
+    d_filter              node      1 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
+    d_weight              node      1 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight        node      1 mul 0 add           0 mul 0 add  8 mul 2 add    12 mul 2 add
+    backward              node      1 mul 0 add           0 mul 0 add  11 mul 5 add   18 mul 5 add
+    d_grad                coupling  0 mul 0 add           6 mul 0 add  15 mul 8 add   21 mul 8 add
+    double_backward       node      1 mul 0 add           0 mul 0 add  24 mul 14 add  33 mul 14 add
+    d_input_weight_along  node      2 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
+    backward_along        node      2 mul 0 add           0 mul 0 add  35 mul 20 add  51 mul 23 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -600,6 +602,205 @@ def double_backward(tile, call):
                     filter_tangent_x * input_x + filter_x * input_tangent_x + filter_tangent_y * input_y
                     + filter_y * input_tangent_y + filter_tangent_z * input_z + filter_z * input_tangent_z
                 )
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_x)
+            store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)
+            store_lanes(d_filters, d_filter_at + 2 * SLOT, d_filter_z)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def d_input_weight_along(tile, call):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, input_step, _grad_step, inputs, weights,
+        grads, grad_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 10)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 2
+            grad_0 = load(grads, node_at, active)
+            held_x_x = SQRT_1_3 * grad_0
+            store_lanes(held, held_at, held_x_x)
+            grad_tangent_0 = load(grad_tangents, node_at, active)
+            held_tangent_x_x = SQRT_1_3 * grad_tangent_0
+            store_lanes(held, held_at + LANES, held_tangent_x_x)
+        for edge in range(begin, end):
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+            filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+            filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                held_at = channel * 2
+                d_input_at = edge * d_input_row + channel
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_x = filter_tangent_x * held_x_x + filter_x * held_tangent_x_x
+                weight = load(weights, weight_at, active)
+                d_input_x = weight * sum_filter_tangent_x
+                add(d_inputs, d_input_at, d_input_x, active)
+                input_x = load(inputs, neighbor_at, active)
+                d_weight_so_far = input_x * sum_filter_tangent_x
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_y = filter_tangent_y * held_x_x + filter_y * held_tangent_x_x
+                d_input_y = weight * sum_filter_tangent_y
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                d_weight_so_far_2 = d_weight_so_far + input_y * sum_filter_tangent_y
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_z = filter_tangent_z * held_x_x + filter_z * held_tangent_x_x
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                d_weight = d_weight_so_far_2 + input_z * sum_filter_tangent_z
+                store_lanes(row, channel, d_weight)
+                d_input_z = weight * sum_filter_tangent_z
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def backward_along(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, input_step, _grad_step, inputs, weights,
+        grads, input_tangents, weight_tangents, grad_tangents, d_filters, d_inputs,
+        d_weights,
+    ) = load_indices(call, 13)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 2
+            grad_0 = load(grads, node_at, active)
+            held_x_x = SQRT_1_3 * grad_0
+            store_lanes(held, held_at, held_x_x)
+            grad_tangent_0 = load(grad_tangents, node_at, active)
+            held_tangent_x_x = SQRT_1_3 * grad_tangent_0
+            store_lanes(held, held_at + LANES, held_tangent_x_x)
+        for edge in range(begin, end):
+            d_filter_at = edge * d_filter_row
+            d_filter_x = load_lanes(d_filters, d_filter_at)
+            d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
+            d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+            filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+            filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                held_at = channel * 2
+                d_input_at = edge * d_input_row + channel
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                input_x = load(inputs, neighbor_at, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                weighted_input_x = input_x * weight
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                d_filter_x += change_of_weighted_input_x * held_x_x + weighted_input_x * held_tangent_x_x
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                weighted_input_y = input_y * weight
+                d_filter_y += change_of_weighted_input_y * held_x_x + weighted_input_y * held_tangent_x_x
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                weighted_input_z = input_z * weight
+                d_filter_z += change_of_weighted_input_z * held_x_x + weighted_input_z * held_tangent_x_x
+                sum_filter_tangent_x = filter_tangent_x * held_x_x + filter_x * held_tangent_x_x
+                held_x_x_weight_tangent = held_x_x * weight_tangent
+                d_input_x = weight * sum_filter_tangent_x + filter_x * held_x_x_weight_tangent
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_y = filter_tangent_y * held_x_x + filter_y * held_tangent_x_x
+                d_input_y = weight * sum_filter_tangent_y + filter_y * held_x_x_weight_tangent
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                held_x_x = load_lanes(held, held_at)
+                held_tangent_x_x = load_lanes(held, held_at + LANES)
+                sum_filter_tangent_z = filter_tangent_z * held_x_x + filter_z * held_tangent_x_x
+                d_input_z = weight * sum_filter_tangent_z + filter_z * held_x_x_weight_tangent
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+                held_x_x = load_lanes(held, held_at)
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                d_weight_so_far = held_x_x * (
+                    filter_x * input_tangent_x + filter_y * input_tangent_y + filter_z * input_tangent_z
+                )
+                input_x = load(inputs, neighbor_at, active)
+                d_weight_so_far_2 = d_weight_so_far + input_x * sum_filter_tangent_x
+                input_y = load(inputs, neighbor_at + input_step, active)
+                d_weight_so_far_3 = d_weight_so_far_2 + input_y * sum_filter_tangent_y
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                d_weight = d_weight_so_far_3 + input_z * sum_filter_tangent_z
                 store_lanes(row, channel, d_weight)
             store_lanes(d_filters, d_filter_at, d_filter_x)
             store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)

@@ -5,15 +5,17 @@
 Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges of one tile (`tfngen.forms`).
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
-    kernel           strategy  per node and channel  per edge     per channel    plain sum
-    output           coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
-    d_input          coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
-    d_filter         node      3 mul 0 add           0 mul 0 add  9 mul 6 add    12 mul 6 add
-    d_weight         node      3 mul 0 add           0 mul 0 add  9 mul 5 add    12 mul 5 add
-    d_input_weight   node      3 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
-    backward         node      3 mul 0 add           0 mul 0 add  21 mul 11 add  36 mul 14 add
-    d_grad           coupling  0 mul 0 add           6 mul 0 add  21 mul 12 add  33 mul 12 add
-    double_backward  node      3 mul 0 add           0 mul 0 add  36 mul 23 add  60 mul 29 add
+    kernel                strategy  per node and channel  per edge     per channel    plain sum
+    output                coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
+    d_input               coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
+    d_filter              node      3 mul 0 add           0 mul 0 add  9 mul 6 add    12 mul 6 add
+    d_weight              node      3 mul 0 add           0 mul 0 add  9 mul 5 add    12 mul 5 add
+    d_input_weight        node      3 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
+    backward              node      3 mul 0 add           0 mul 0 add  21 mul 11 add  36 mul 14 add
+    d_grad                coupling  0 mul 0 add           6 mul 0 add  21 mul 12 add  33 mul 12 add
+    double_backward       node      3 mul 0 add           0 mul 0 add  36 mul 23 add  60 mul 29 add
+    d_input_weight_along  node      6 mul 0 add           0 mul 0 add  18 mul 11 add  48 mul 20 add
+    backward_along        node      6 mul 0 add           0 mul 0 add  51 mul 35 add  93 mul 47 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -672,6 +674,271 @@ def double_backward(tile, call):
                 held_x_z = load_lanes(held, held_at + LANES)
                 held_y_z = load_lanes(held, held_at + 2 * LANES)
                 sum_filter_tangent_x_2 = filter_tangent_x * held_x_z - filter_tangent_y * held_y_z
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                d_weight_so_far_3 = d_weight_so_far_2 - input_z * sum_filter_tangent_x_2
+                sum_filter_x_2 = filter_x * held_x_z - filter_y * held_y_z
+                d_input_z = -(weight * sum_filter_tangent_x_2) - weight_tangent * sum_filter_x_2
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                d_weight_so_far_4 = d_weight_so_far_3 - input_tangent_z * sum_filter_x_2
+                input_x = load(inputs, neighbor_at, active)
+                d_weight_so_far_5 = d_weight_so_far_4 - input_x * sum_filter_tangent_y
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                d_weight = d_weight_so_far_5 - input_tangent_x * sum_filter_y
+                store_lanes(row, channel, d_weight)
+            store_lanes(d_filters, d_filter_at, d_filter_x)
+            store_lanes(d_filters, d_filter_at + SLOT, d_filter_y)
+            store_lanes(d_filters, d_filter_at + 2 * SLOT, d_filter_z)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def d_input_weight_along(tile, call):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, input_step, grad_step, inputs, weights,
+        grads, grad_tangents, d_inputs, d_weights,
+    ) = load_indices(call, 10)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 6
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_x_y = SQRT_1_2 * grad_z
+            store_lanes(held, held_at, held_x_y)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_x_z = SQRT_1_2 * grad_y
+            store_lanes(held, held_at + LANES, held_x_z)
+            grad_x = load(grads, node_at, active)
+            held_y_z = SQRT_1_2 * grad_x
+            store_lanes(held, held_at + 2 * LANES, held_y_z)
+            grad_tangent_z = load(grad_tangents, node_at + 2 * grad_step, active)
+            held_tangent_x_y = SQRT_1_2 * grad_tangent_z
+            store_lanes(held, held_at + 3 * LANES, held_tangent_x_y)
+            grad_tangent_y = load(grad_tangents, node_at + grad_step, active)
+            held_tangent_x_z = SQRT_1_2 * grad_tangent_y
+            store_lanes(held, held_at + 4 * LANES, held_tangent_x_z)
+            grad_tangent_x = load(grad_tangents, node_at, active)
+            held_tangent_y_z = SQRT_1_2 * grad_tangent_x
+            store_lanes(held, held_at + 5 * LANES, held_tangent_y_z)
+        for edge in range(begin, end):
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+            filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+            filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                held_at = channel * 6
+                d_input_at = edge * d_input_row + channel
+                held_x_y = load_lanes(held, held_at)
+                held_tangent_x_y = load_lanes(held, held_at + 3 * LANES)
+                held_x_z = load_lanes(held, held_at + LANES)
+                held_tangent_x_z = load_lanes(held, held_at + 4 * LANES)
+                sum_filter_tangent_y = (
+                    filter_tangent_y * held_x_y + filter_y * held_tangent_x_y - filter_tangent_z * held_x_z
+                    - filter_z * held_tangent_x_z
+                )
+                weight = load(weights, weight_at, active)
+                d_input_x = -(weight * sum_filter_tangent_y)
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_x_y = load_lanes(held, held_at)
+                held_tangent_x_y = load_lanes(held, held_at + 3 * LANES)
+                held_y_z = load_lanes(held, held_at + 2 * LANES)
+                held_tangent_y_z = load_lanes(held, held_at + 5 * LANES)
+                sum_filter_tangent_x = (
+                    filter_tangent_x * held_x_y + filter_x * held_tangent_x_y - filter_tangent_z * held_y_z
+                    - filter_z * held_tangent_y_z
+                )
+                d_input_y = weight * sum_filter_tangent_x
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                held_x_z = load_lanes(held, held_at + LANES)
+                held_tangent_x_z = load_lanes(held, held_at + 4 * LANES)
+                held_y_z = load_lanes(held, held_at + 2 * LANES)
+                held_tangent_y_z = load_lanes(held, held_at + 5 * LANES)
+                sum_filter_tangent_x_2 = (
+                    filter_tangent_x * held_x_z + filter_x * held_tangent_x_z - filter_tangent_y * held_y_z
+                    - filter_y * held_tangent_y_z
+                )
+                d_input_z = -(weight * sum_filter_tangent_x_2)
+                add(d_inputs, d_input_at + 2 * input_step, d_input_z, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                d_weight_so_far = input_y * sum_filter_tangent_x
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                d_weight_so_far_2 = d_weight_so_far - input_z * sum_filter_tangent_x_2
+                input_x = load(inputs, neighbor_at, active)
+                d_weight = d_weight_so_far_2 - input_x * sum_filter_tangent_y
+                store_lanes(row, channel, d_weight)
+            write_row(d_weights, load_index(edge_rows, edge), row, channels, writing)
+
+
+@kernel
+def backward_along(tile, call):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    first = load_index(tile, FIRST)
+    last = load_index(tile, LAST)
+    edges = load_index(tile, EDGES)
+    node_row = load_index(tile, NODE_ROW)
+    edge_pointers = load_index(tile, EDGE_POINTERS)
+    neighbor_rows = load_index(tile, NEIGHBOR_ROWS)
+    weight_rows = load_index(tile, WEIGHT_ROWS)
+    edge_rows = load_index(tile, EDGE_ROWS)
+    filters = load_index(tile, FILTERS)
+    filter_tangents = load_index(tile, FILTER_TANGENTS)
+    d_filter_row = load_index(tile, D_FILTER_ROW)
+    writing = load_index(tile, WRITING)
+    held = load_index(tile, HELD)
+    row = load_index(tile, ROW)
+    d_input_row = load_index(tile, D_INPUT_ROW)
+    (
+        channels, filter_at, input_step, grad_step, inputs, weights,
+        grads, input_tangents, weight_tangents, grad_tangents, d_filters, d_inputs,
+        d_weights,
+    ) = load_indices(call, 13)
+    for node in range(first, last):
+        begin = load_index(edge_pointers, node - first)
+        end = load_index(edge_pointers, node - first + 1)
+        # held[m_F, m_I] = Σ C · grad is the same for every edge.
+        for channel in range(0, channels, LANES):
+            active = active_lanes(channels - channel)
+            node_at = node * node_row + channel
+            held_at = channel * 6
+            grad_z = load(grads, node_at + 2 * grad_step, active)
+            held_x_y = SQRT_1_2 * grad_z
+            store_lanes(held, held_at, held_x_y)
+            grad_y = load(grads, node_at + grad_step, active)
+            held_x_z = SQRT_1_2 * grad_y
+            store_lanes(held, held_at + LANES, held_x_z)
+            grad_x = load(grads, node_at, active)
+            held_y_z = SQRT_1_2 * grad_x
+            store_lanes(held, held_at + 2 * LANES, held_y_z)
+            grad_tangent_z = load(grad_tangents, node_at + 2 * grad_step, active)
+            held_tangent_x_y = SQRT_1_2 * grad_tangent_z
+            store_lanes(held, held_at + 3 * LANES, held_tangent_x_y)
+            grad_tangent_y = load(grad_tangents, node_at + grad_step, active)
+            held_tangent_x_z = SQRT_1_2 * grad_tangent_y
+            store_lanes(held, held_at + 4 * LANES, held_tangent_x_z)
+            grad_tangent_x = load(grad_tangents, node_at, active)
+            held_tangent_y_z = SQRT_1_2 * grad_tangent_x
+            store_lanes(held, held_at + 5 * LANES, held_tangent_y_z)
+        for edge in range(begin, end):
+            d_filter_at = edge * d_filter_row
+            d_filter_x = load_lanes(d_filters, d_filter_at)
+            d_filter_y = load_lanes(d_filters, d_filter_at + SLOT)
+            d_filter_z = load_lanes(d_filters, d_filter_at + 2 * SLOT)
+            filter_x = load_scalar(filters, filter_at + edge)
+            filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
+            filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+            filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+            filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+            filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
+            neighbor_row = load_index(neighbor_rows, edge)
+            weight_row = load_index(weight_rows, edge)
+            coming_weight_row = load_index(weight_rows, edge + AHEAD)
+            next_weight_row = load_index(weight_rows, edge + edges)
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                neighbor_at = neighbor_row + channel
+                weight_at = weight_row + channel
+                coming_weight_at = coming_weight_row + channel
+                next_weight_at = next_weight_row + channel
+                bring(weights, coming_weight_at)
+                fetch(weights, next_weight_at)
+                bring(weight_tangents, coming_weight_at)
+                fetch(weight_tangents, next_weight_at)
+                held_at = channel * 6
+                d_input_at = edge * d_input_row + channel
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                weight = load(weights, weight_at, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                weight_tangent = load(weight_tangents, weight_at, active)
+                change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                weighted_input_y = input_y * weight
+                input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                weighted_input_z = input_z * weight
+                held_x_y = load_lanes(held, held_at)
+                held_tangent_x_y = load_lanes(held, held_at + 3 * LANES)
+                held_x_z = load_lanes(held, held_at + LANES)
+                held_tangent_x_z = load_lanes(held, held_at + 4 * LANES)
+                d_filter_x += (
+                    change_of_weighted_input_y * held_x_y + weighted_input_y * held_tangent_x_y
+                    - change_of_weighted_input_z * held_x_z - weighted_input_z * held_tangent_x_z
+                )
+                input_tangent_x = load(input_tangents, neighbor_at, active)
+                input_x = load(inputs, neighbor_at, active)
+                change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                weighted_input_x = input_x * weight
+                held_y_z = load_lanes(held, held_at + 2 * LANES)
+                held_tangent_y_z = load_lanes(held, held_at + 5 * LANES)
+                d_filter_y += (
+                    change_of_weighted_input_z * held_y_z - change_of_weighted_input_x * held_x_y
+                    - weighted_input_x * held_tangent_x_y + weighted_input_z * held_tangent_y_z
+                )
+                d_filter_z += (
+                    change_of_weighted_input_x * held_x_z + weighted_input_x * held_tangent_x_z
+                    - change_of_weighted_input_y * held_y_z - weighted_input_y * held_tangent_y_z
+                )
+                sum_filter_tangent_y = (
+                    filter_tangent_y * held_x_y + filter_y * held_tangent_x_y - filter_tangent_z * held_x_z
+                    - filter_z * held_tangent_x_z
+                )
+                sum_filter_y = filter_y * held_x_y - filter_z * held_x_z
+                d_input_x = -(weight * sum_filter_tangent_y) - weight_tangent * sum_filter_y
+                add(d_inputs, d_input_at, d_input_x, active)
+                held_x_y = load_lanes(held, held_at)
+                held_tangent_x_y = load_lanes(held, held_at + 3 * LANES)
+                held_y_z = load_lanes(held, held_at + 2 * LANES)
+                held_tangent_y_z = load_lanes(held, held_at + 5 * LANES)
+                sum_filter_tangent_x = (
+                    filter_tangent_x * held_x_y + filter_x * held_tangent_x_y - filter_tangent_z * held_y_z
+                    - filter_z * held_tangent_y_z
+                )
+                sum_filter_x = filter_x * held_x_y - filter_z * held_y_z
+                d_input_y = weight * sum_filter_tangent_x + weight_tangent * sum_filter_x
+                add(d_inputs, d_input_at + input_step, d_input_y, active)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                d_weight_so_far = input_y * sum_filter_tangent_x
+                input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
+                d_weight_so_far_2 = d_weight_so_far + input_tangent_y * sum_filter_x
+                held_x_z = load_lanes(held, held_at + LANES)
+                held_tangent_x_z = load_lanes(held, held_at + 4 * LANES)
+                held_y_z = load_lanes(held, held_at + 2 * LANES)
+                held_tangent_y_z = load_lanes(held, held_at + 5 * LANES)
+                sum_filter_tangent_x_2 = (
+                    filter_tangent_x * held_x_z + filter_x * held_tangent_x_z - filter_tangent_y * held_y_z
+                    - filter_y * held_tangent_y_z
+                )
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 d_weight_so_far_3 = d_weight_so_far_2 - input_z * sum_filter_tangent_x_2
                 sum_filter_x_2 = filter_x * held_x_z - filter_y * held_y_z

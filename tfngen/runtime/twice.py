@@ -1,0 +1,76 @@
+"""What two steps of one backward pass make together.
+
+A loss on forces differentiates a convolution's gradient, and then the convolution itself. Both steps have
+derivatives by the same filters, inputs and weights, which autograd would add up: every weight is read twice,
+and two arrays as large as all weights are written, read and added into a third. So the first step leaves
+its part to the second, where that is still to come in the same pass, and one kernel makes the sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from tfngen.forms import Form
+from tfngen.runtime.backend import backend
+from tfngen.runtime.dispatch import are_watched
+
+
+class Part(NamedTuple):
+    """A form, and what it is to be computed of."""
+
+    form: Form
+    operands: Mapping[str, Tensor]
+
+
+class Left(NamedTuple):
+    """What the derivative of a gradient has left to that of the convolution.
+
+    Attributes:
+        pass_: the number of the backward pass.
+        alone: what it would have computed.
+        together: the same and the derivative of the convolution, but for the tangent of grad.
+    """
+
+    pass_: int
+    alone: Part
+    together: Part
+
+
+def belong(gradients: Iterable[Tensor], convolution: Any) -> None:
+    """Note whose gradients these are: `convolution` is the node of autograd that makes them."""
+    for node in {gradient.grad_fn for gradient in gradients} - {None}:
+        node.convolution = convolution
+
+
+def leave(node: Any, alone: Part, together: Part) -> bool:
+    """Leave `alone` to the convolution whose gradient `node` has made; false if it has to be computed now."""
+    convolution = getattr(node, "convolution", None)
+    if convolution is None or torch.is_grad_enabled() or are_watched([*alone.operands.values()]):
+        return False
+    device = next(iter(alone.operands.values())).device
+    if together.form not in backend(device).FORMS or not _is_to_come(convolution):
+        return False
+    convolution.left = Left(torch._C._current_graph_task_id(), alone, together)
+    return True
+
+
+def take(convolution: Any) -> Left | None:
+    """What has been left to this node in this pass; nothing can be any more."""
+    left, number = getattr(convolution, "left", None), torch._C._current_graph_task_id()
+    convolution.left, convolution.last_pass = None, number
+    return left if left is not None and left.pass_ == number else None
+
+
+def _is_to_come(convolution: Any) -> bool:
+    """Whether this pass will still come to that node, and nobody has left it anything."""
+    number, left = torch._C._current_graph_task_id(), getattr(convolution, "left", None)
+    if number < 0 or getattr(convolution, "last_pass", None) == number or (left and left.pass_ == number):
+        return False
+    try:
+        return bool(torch._C._will_engine_execute_node(convolution))
+    except RuntimeError:
+        return False
