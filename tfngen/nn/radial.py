@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tfngen.runtime.linear import linear
+
 
 class ShiftedSoftplus(nn.Module):
     """η(x) = ln(½ eˣ + ½): smooth, with η(0) = 0 (Thomas et al., arXiv:1802.08219, §4.3)."""
@@ -195,9 +197,9 @@ class RadialNetwork(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights anew from torch's global generator."""
-        for linear in (self.inner, self.outer):
-            nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
-            nn.init.zeros_(linear.bias)
+        for layer in (self.inner, self.outer):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
 
     def forward(self, distances: Tensor) -> Tensor:
         """Distances (edges,), or one for each pair of opposite edges → radial weights (edges, out).
@@ -212,8 +214,13 @@ class RadialNetwork(nn.Module):
                 f"distances: dtype {distances.dtype}; the network's parameters are {self.inner.weight.dtype}"
             )
         hidden = self.activation(self.inner(self.basis(distances)))
-        radial = functional.linear(hidden, self._outer_matrix(), self.outer.bias)
-        return radial if self.envelope is None else radial * self.envelope(distances)[:, None]
+        matrix, bias = self._outer_matrix(), self.outer.bias
+        if self.envelope is None:
+            return linear(hidden, matrix, bias)
+        # u (W h + b) = [W b] [u h, u]: the envelope costs nothing for each radial function.
+        envelope = self.envelope(distances)[:, None]
+        rows = torch.cat([hidden * envelope, envelope], dim=1)
+        return linear(rows, torch.cat([matrix, bias[:, None]], dim=1))
 
     def _outer_matrix(self) -> Tensor:
         """(out, hidden · groups): the outer weights, where each group sees its own hidden units only."""
