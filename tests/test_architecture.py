@@ -46,7 +46,7 @@ ALLOWED = {
         {"numpy", "matplotlib", "sympy"},
     ),
     "bench": (
-        {"tfngen", "tfngen.interop", "tfngen.experiments", "tfngen.runtime"},
+        {"tfngen", "tfngen.interop", "tfngen.experiments", "tfngen.nn", "tfngen.runtime"},
         {"torch", "numpy", "rich", "e3nn", "cuequivariance", "cuequivariance_torch", "jax", "e3nn_jax"}
         | {"sphericart", "ase", "sevenn", "mace", "nequip", "openequivariance", "LunaEquivariance"}
         | {"flashTP_e3nn", "flashcart"},

@@ -108,6 +108,29 @@ def bench_small(
     bench_conv(["small"], peers, compiled, package, allocator, rounds, seconds, patience, json_file, picture)
 
 
+@bench.command("layer")
+def bench_layer(
+    workload: Annotated[str, typer.Option(help="A workload of `bench conv`.")] = "tfn-l3",
+    hidden: Annotated[int, typer.Option(help="Width of the radial network's hidden layer.", min=1)] = 64,
+    peers: Annotated[str, typer.Option(help="Whom to compare with: e3nn, or none.")] = "e3nn",
+    package: Package = None,
+    rounds: Rounds = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Time a whole layer of a model: a radial network, and the convolution that takes its weights.
+
+    Example: `tfngen bench layer --workload mace-large-small --peers none`.
+    """
+    from tfngen.bench import layer
+    from tfngen.bench.workloads import find
+
+    (chosen,) = find([workload])
+    home = None if package is None else str(package)
+    with console.progress() as advance:
+        found = layer.measure(chosen, home, _names(peers) or [], hidden, rounds, advance)
+    console.print_layer(found, json_file)
+
+
 @bench.command("sh")
 def bench_sh(
     degree: Annotated[
