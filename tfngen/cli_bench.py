@@ -110,25 +110,37 @@ def bench_small(
 
 @bench.command("layer")
 def bench_layer(
-    workload: Annotated[str, typer.Option(help="A workload of `bench conv`.")] = "tfn-l3",
+    workload: Annotated[
+        list[str] | None, typer.Option(help="Of `bench conv`; repeat for several. tfn-l3 by default.")
+    ] = None,
     hidden: Annotated[int, typer.Option(help="Width of the radial network's hidden layer.", min=1)] = 64,
-    peers: Annotated[str, typer.Option(help="Whom to compare with: e3nn, or none.")] = "e3nn",
+    peers: Peers = None,
     package: Package = None,
-    rounds: Rounds = 5,
+    allocator: Allocators = "default",
+    rounds: Rounds = 7,
+    seconds: Seconds = 20.0,
+    patience: Patience = 600.0,
     json_file: JsonFile = None,
+    picture: Picture = None,
 ) -> None:
     """Time a whole layer of a model: a radial network, and the convolution that takes its weights.
 
-    Example: `tfngen bench layer --workload mace-large-small --peers none`.
+    Peers are e3nn, and torch: the same convolution with weights as torch alone makes them.
+
+    Example: `tfngen bench layer --workload mace-large-small --peers torch`.
     """
     from tfngen.bench import layer
+    from tfngen.bench.turns import Effort
     from tfngen.bench.workloads import find
 
-    (chosen,) = find([workload])
     home = None if package is None else str(package)
-    with console.progress() as advance:
-        found = layer.measure(chosen, home, _names(peers) or [], hidden, rounds, advance)
-    console.print_layer(found, json_file)
+    with console.progress(single=True) as advance:
+        found = layer.run(
+            find(workload or ["tfn-l3"]), hidden, home, _names(peers), _names(allocator),
+            Effort(rounds, seconds, patience), advance,
+        )  # fmt: skip
+        runs = console.print_runs(found, json_file, picture)
+    _finish(runs)
 
 
 @bench.command("sh")

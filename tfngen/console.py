@@ -186,31 +186,6 @@ def print_training(found: dict[str, Any], file: Path | None) -> None:
     _write_json(found, file)
 
 
-def print_layer(found: dict[str, Any], file: Path | None) -> None:
-    """A whole layer beside others, as a table and, where asked for, a file."""
-    title = (
-        f"{found['workload']}: {found['edges']:,} edges, {found['weights']:,} weights of {found['hidden']} "
-        f"hidden units, float32, {found['threads']} threads"
-    )
-    peak = found["rows"][0]
-    caption = f"ceilings in this run: {peak['sgemm_gflops']:.0f} GFLOP/s, {peak['read_gb_per_s']:.1f} GB/s"
-    table = Table(title=title, caption=caption, box=SIMPLE_HEAD)
-    for name in ("mode", "", "ms", "µs/edge", "% of ceiling", "× faster"):
-        table.add_column(name, justify="left" if name in ("mode", "") else "right")
-    for row in found["rows"]:
-        share = row["share_of_ceiling"]
-        table.add_row(
-            row["mode"],
-            row["contender"],
-            f"{row['milliseconds']:.1f}",
-            f"{row['microseconds_each']:.2f}",
-            "" if share is None else f"{100 * share:.0f}",
-            "" if row["contender"] == "tfngen" else f"{row['times_faster']:.1f}",
-        )
-    out.print(table)
-    _write_json(found, file)
-
-
 def print_runs(
     found: Iterable[dict[str, Any]], file: Path | None, picture: Path | None
 ) -> list[dict[str, Any]]:

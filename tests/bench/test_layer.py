@@ -4,53 +4,43 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 
-from tfngen import Features, cli
-from tfngen.bench import layer
-from tfngen.bench.workloads import WORKLOADS, Workload, build_graph
+from tfngen import cli
+from tfngen.bench import layer, layer_problem
+from tfngen.bench.layer_problem import BY_TORCH, E3NN, TFNGEN
+from tfngen.bench.workloads import Workload
 
-TINY = Workload("tiny", "3x0e+2x1o", "0e+1o", "0e+1o+1e", 4, 3)
+RANDOM = Workload("tiny", "3x0e+2x1o", "0e+1o", "0e+1o+1e", 4, 3)
+IN_PAIRS = Workload("molecule", "2x0e+2x1o", "0e+1o", "0e+1o", 5, 4, "molecule")
 
 
-@pytest.mark.parametrize("mode", layer.MODES)
-@pytest.mark.parametrize(
-    "workload", [TINY, Workload("molecule", "2x0e+2x1o", "0e+1o", "0e+1o", 5, 4, "molecule")]
-)
-def test_contenders_compute_the_same(tfn_l1, mode, workload):
-    graph, vectors = build_graph(workload)
-    layers = layer._layers(workload, tfn_l1, ["e3nn"], hidden=6)
-    generator = torch.Generator().manual_seed(0)
-    features = Features(
-        {
-            irrep: torch.randn(graph.num_nodes, channels, irrep.dim, generator=generator).requires_grad_()
-            for channels, irrep in layers["tfngen"].irreps_in
-        }
-    )
-    found = {name: layer._step(mode, each, graph, vectors, features)() for name, each in layers.items()}
-    assert list(found) == ["tfngen", layer.BY_TORCH, "e3nn"]
-    assert any(each.abs().max() > 0.1 for each in found["tfngen"])
-    for name in (layer.BY_TORCH, "e3nn"):
-        for one, other in zip(found["tfngen"], found[name], strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * one.abs().max().item())
+@pytest.mark.parametrize("workload", [RANDOM, IN_PAIRS], ids=lambda each: each.name)
+def test_contenders_compute_the_same(tfn_l1, workload):
+    prepared = {
+        name: layer_problem.prepared(layer_problem.layer(name, workload, tfn_l1, hidden=6), workload)
+        for name in (TFNGEN, BY_TORCH, E3NN)
+    }
+    for mode in layer.MODES:
+        found = {name: each.sample(mode, each.run[mode]()) for name, each in prepared.items()}
+        assert max(abs(each).max() for each in found[TFNGEN]) > 0.1
+        for name in (BY_TORCH, E3NN):
+            assert len(found[name]) == len(found[TFNGEN])
+            for one, other in zip(found[TFNGEN], found[name], strict=True):
+                assert one.shape == other.shape
+                assert abs(one - other).max() <= 1e-4 * abs(one).max()
 
 
 def test_the_command_prints_a_table_and_writes_json(tfn_l1, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(WORKLOADS, "tiny", TINY)
     file, package = tmp_path / "layer.json", str(Path(tfn_l1.__file__).parent)
-    arguments = ["--workload", "tiny", "--hidden", "5", "--rounds", "1", "--package", package]
-    monkeypatch.setattr("sys.argv", ["tfngen", "bench", "layer", *arguments, "--json", str(file)])
+    arguments = ["--workload", "size-1e3", "--hidden", "5", "--rounds", "1", "--seconds", "0"]
+    arguments += ["--package", package, "--peers", "torch", "--json", str(file)]
+    monkeypatch.setattr("sys.argv", ["tfngen", "bench", "layer", *arguments])
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert not stop.value.code
-    found = json.loads(file.read_text())
-    assert (found["edges"], found["weights"], found["hidden"]) == (12, 12, 5)
-    contenders = [(row["mode"], row["contender"]) for row in found["rows"]]
-    assert contenders == [(m, each) for m in layer.MODES for each in ("tfngen", layer.BY_TORCH, "e3nn")]
-    assert all(row["milliseconds"] > 0 for row in found["rows"])
+    (run,) = json.loads(file.read_text())["runs"]
+    assert run["about"] == "a layer with 5 hidden units, 1,000 edges"
+    contenders = [(row["mode"], row["contender"]) for row in run["rows"]]
+    assert contenders == [(mode, each) for mode in layer.MODES for each in (TFNGEN, BY_TORCH)]
+    assert not any(row["reason"] for row in run["rows"])
     assert "weights by torch" in capsys.readouterr().out
-
-
-def test_a_peer_that_is_not_known_is_refused(tfn_l1):
-    with pytest.raises(ValueError, match="peers: got numpy; it must be e3nn or none"):
-        layer.measure(TINY, None, ["numpy"], 4, 1, lambda *_: None)
