@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -194,6 +196,23 @@ def test_operators_over_rows_do_it_too(tfn_l2, computed):
     torch.testing.assert_close(found[1], wanted[-1], **EXACT)
     by_input = torch.cat([each.transpose(1, 2).flatten(1) for each in wanted[:-1]], dim=1)
     torch.testing.assert_close(found[0], by_input, **EXACT)
+
+
+def test_passes_of_several_threads_over_one_graph_of_autograd(tfn_l2):
+    """What one pass leaves is not taken by another that goes on at the same time."""
+    model = Model(tfn_l2)
+    wanted = model.gradients(True)
+    energy = model.energy(False)
+    (force,) = torch.autograd.grad(energy, model.position, create_graph=True)
+    loss = force.square().sum()
+
+    def again(_):
+        return torch.autograd.grad(loss, model.parameters, retain_graph=True)
+
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(again, range(40)):
+            for one, other in zip(wanted, found, strict=True):
+                torch.testing.assert_close(one, other, **EXACT)
 
 
 def test_there_is_no_cycle_that_keeps_a_graph_of_autograd_alive(tfn_l2):

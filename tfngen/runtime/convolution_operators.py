@@ -209,7 +209,7 @@ def gradient(
     if left is not None:
         form, operands = left.alone
         for slot, each in zip(form.by, compute(form, package, plan, operands, edges), strict=True):
-            found[slot] = found[slot] + each if slot in found else each
+            found[slot] = found[slot].add_(each) if slot in found else each
     elif torch.is_grad_enabled() and not are_watched([*slots.values()]):
         belong(found.values(), node)
     return found

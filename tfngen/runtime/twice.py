@@ -30,12 +30,10 @@ class Left(NamedTuple):
     """What the derivative of a gradient has left to that of the convolution.
 
     Attributes:
-        pass_: the number of the backward pass.
         alone: what it would have computed.
         together: the same and the derivative of the convolution, but for the tangent of grad.
     """
 
-    pass_: int
     alone: Part
     together: Part
 
@@ -54,21 +52,30 @@ def leave(node: Any, alone: Part, together: Part) -> bool:
     device = next(iter(alone.operands.values())).device
     if together.form not in backend(device).FORMS or not _is_to_come(convolution):
         return False
-    convolution.left = Left(torch._C._current_graph_task_id(), alone, together)
+    _passes(convolution)[torch._C._current_graph_task_id()] = Left(alone, together)
     return True
 
 
 def take(convolution: Any) -> Left | None:
     """What has been left to this node in this pass; nothing can be any more."""
-    left, number = getattr(convolution, "left", None), torch._C._current_graph_task_id()
-    convolution.left, convolution.last_pass = None, number
-    return left if left is not None and left.pass_ == number else None
+    passes, number = _passes(convolution), torch._C._current_graph_task_id()
+    left = passes.get(number)
+    passes[number] = None
+    return left
+
+
+def _passes(convolution: Any) -> dict[int, Left | None]:
+    """By the number of a backward pass, what has been left to this node; None once it has been come to."""
+    if not hasattr(convolution, "passes"):
+        convolution.passes = {}
+    passes: dict[int, Left | None] = convolution.passes
+    return passes
 
 
 def _is_to_come(convolution: Any) -> bool:
     """Whether this pass will still come to that node, and nobody has left it anything."""
-    number, left = torch._C._current_graph_task_id(), getattr(convolution, "left", None)
-    if number < 0 or getattr(convolution, "last_pass", None) == number or (left and left.pass_ == number):
+    number = torch._C._current_graph_task_id()
+    if number < 0 or number in _passes(convolution):
         return False
     try:
         return bool(torch._C._will_engine_execute_node(convolution))
