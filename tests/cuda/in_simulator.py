@@ -20,7 +20,7 @@ from tfngen.interop.edges import graph_edges
 from tfngen.interop.products import EdgeProduct
 from tfngen.irreps import Irreps, enumerate_paths
 from tfngen.roles import SLOTS, Role
-from tfngen.runtime import convolution_operators, operators
+from tfngen.runtime import convolution_operators, fused, operators, twice
 from tfngen.runtime.convolution_operators import compute as run_form
 from tfngen.runtime.cpu import launch as cpu
 from tfngen.runtime.cuda import block, memory, seam
@@ -59,7 +59,7 @@ def tfn_l1():
 @contextmanager
 def running_on(launcher):
     """Let every operator use `launcher`, whatever its tensors' device."""
-    homes = (operators, convolution_operators)
+    homes = (operators, convolution_operators, fused, twice)
     before = [each.backend for each in homes]
     for each in homes:
         each.backend = lambda device: launcher

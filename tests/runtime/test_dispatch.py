@@ -85,3 +85,17 @@ def test_transforms_come_by_torch(tfn_l2, vectors, straight):
     batched = torch.func.vmap(tfn_l2.spherical_harmonics)(vectors[:, None])
     assert straight == []
     assert torch.equal(batched[:, 0], tfn_l2.spherical_harmonics(vectors))
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_a_tensor_that_outlived_its_transform_is_what_it_was(tfn_l2, vectors, listening):
+    """It is still wrapped, and only torch's dispatcher finds the memory inside."""
+    kept = []
+
+    def function(x):
+        kept.append(x * 2)
+        return x.sum()
+
+    torch.func.grad(function)(vectors)
+    with torch.set_grad_enabled(listening):
+        assert torch.equal(tfn_l2.spherical_harmonics(kept[0]), tfn_l2.spherical_harmonics(2 * vectors))
