@@ -8,7 +8,9 @@ import pytest
 from tfngen import cli
 from tfngen.bench import layer, layer_problem
 from tfngen.bench.layer_problem import BY_TORCH, E3NN, TFNGEN
-from tfngen.bench.workloads import Workload
+from tfngen.bench.peers import Contender
+from tfngen.bench.turns import Effort
+from tfngen.bench.workloads import Workload, find
 
 RANDOM = Workload("tiny", "3x0e+2x1o", "0e+1o", "0e+1o+1e", 4, 3)
 IN_PAIRS = Workload("molecule", "2x0e+2x1o", "0e+1o", "0e+1o", 5, 4, "molecule")
@@ -45,3 +47,14 @@ def test_the_command_prints_a_table_and_writes_json(tfn_l1, tmp_path, monkeypatc
     assert contenders == [(mode, each) for mode in layer.MODES for each in (TFNGEN, BY_TORCH)]
     assert not any(row["reason"] for row in run["rows"])
     assert "weights by torch" in capsys.readouterr().out
+
+
+def test_a_peer_that_is_not_installed_is_listed_with_the_reason(tfn_l1, monkeypatch):
+    nobody = Contender("nobody", "nobody", "tfngen.bench.layer_problem", ("not_a_module",))
+    monkeypatch.setattr(layer, "CONTENDERS", (layer.CONTENDERS[0], nobody))
+    monkeypatch.setattr(layer, "MODES", ("forward",))
+    package = str(Path(tfn_l1.__file__).parent)
+    (run,) = layer.run(find(["size-1e3"]), 5, package, None, ["default"], Effort(1, 0))
+    ours, missing = run["rows"]
+    assert ours["milliseconds"] > 0
+    assert "not_a_module" in missing["reason"]

@@ -9,7 +9,7 @@ from tfngen.bench.allocator import check_settings
 from tfngen.bench.ceiling import Work
 from tfngen.bench.layer_problem import BY_TORCH, E3NN, TFNGEN
 from tfngen.bench.peers import TFNGEN as OURS
-from tfngen.bench.peers import Contender, choose, not_installed
+from tfngen.bench.peers import Contender, choose
 from tfngen.bench.timing import Progress, prefixed
 from tfngen.bench.turns import Effort, measure, summary
 from tfngen.bench.workloads import Workload
@@ -35,13 +35,13 @@ def run(
     Args:
         hidden: the width of the radial network's hidden layer.
         package: the folder of a generated package, one of the workload's degree by default.
-        peers: ``"torch"``, ``"e3nn"``; all that are installed by default.
+        peers: ``"torch"``, ``"e3nn"``; all by default, and one that is not installed with the reason.
         settings: names from `tfngen.bench.allocator.SETTINGS`, all by default.
 
     Raises:
         ValueError: an unknown peer or setting.
     """
-    contenders = [each for each in choose(CONTENDERS, peers) if not not_installed(each)]
+    contenders = choose(CONTENDERS, peers)
     for workload in workloads:
         work = dict.fromkeys(MODES, Work(0.0, 0.0))
         for setting in check_settings(settings):

@@ -9,12 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tfngen.bench.peers import SAMPLE_ROWS, Prepared
+from tfngen.bench.peers import Prepared, first_rows
 from tfngen.bench.workloads import WORKLOADS, Workload, build_graph, kernels_of
 from tfngen.nn import BesselBasis, Convolution, Geometry, PolynomialCutoff, RadialNetwork
 from tfngen.nn.geometry import safe_norm
@@ -111,8 +110,4 @@ def prepared(layer: Convolution, workload: Workload) -> Prepared:
         "forces": forces,
         "training": training,
     }
-    return Prepared(run, _sample, {})
-
-
-def _sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
-    return [part.detach()[:SAMPLE_ROWS].numpy() if part.ndim else part.detach().numpy() for part in results]
+    return Prepared(run, first_rows, {})

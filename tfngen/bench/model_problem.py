@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.bench.models import ROWS
-from tfngen.bench.peers import SAMPLE_ROWS, Prepared
+from tfngen.bench.peers import Prepared, first_rows
 from tfngen.interop import accelerate
 from tfngen.interop.products import EdgeProduct
 from tfngen.interop.standin import Standin
@@ -152,7 +152,7 @@ def product(kind: str, irreps_in1: str, irreps_in2: str, irreps_out: str, accele
     def gradient() -> Sequence[Tensor]:
         return torch.autograd.grad(used(*leaves), by, cotangent)
 
-    return Prepared({"forward": forward, "gradient": gradient}, _sample, {})
+    return Prepared({"forward": forward, "gradient": gradient}, first_rows, {})
 
 
 def _atoms(system: str) -> Any:
@@ -192,7 +192,7 @@ def _atomistic(model: nn.Module, evaluate: Evaluation, accelerated: bool) -> Pre
             gradients += torch.autograd.grad(sums.square().sum(), operands)
         return gradients
 
-    return Prepared({"forces": forces, "convolutions": convolutions}, _sample, {})
+    return Prepared({"forces": forces, "convolutions": convolutions}, first_rows, {})
 
 
 def _convolutions(
@@ -221,7 +221,3 @@ def _convolutions(
     finally:
         EdgeProduct.__call__ = plain  # type: ignore[method-assign]
     return found
-
-
-def _sample(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
-    return [part.detach()[:SAMPLE_ROWS].numpy() if part.ndim else part.detach().numpy() for part in results]

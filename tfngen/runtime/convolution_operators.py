@@ -216,7 +216,7 @@ def gradient(
 
 
 def _left_by_d_filter(ctx: Any, slots: Mapping[str, Tensor]) -> bool:
-    """A filter's cotangent, which is its tangent in the convolution, is in the filter's place alone."""
+    """Whether its derivatives by input and weight are left; the filter of `slots` is its cotangent."""
     others = {slot: slots[slot] for slot in ("input", "weight", "grad")}
     alone = Part(D_INPUT_WEIGHT, {"filter": slots["filter"], **others})
     return leave(ctx, alone, Part(D_INPUT_WEIGHT_ALONG, {**others, f"filter{TANGENT}": slots["filter"]}))

@@ -6,12 +6,15 @@ Whoever is timed is a `Contender`; tfngen is one of them. Its module has `convol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SAMPLE_ROWS = 1000
 """How many rows of each result are compared: enough to find any mistake of layout, sign or scale."""
@@ -99,6 +102,11 @@ HARMONICS = (
         "sphericart", "sphericart", "tfngen.bench.peers.sphericart", ("sphericart", "sphericart.torch")
     ),
 )
+
+
+def first_rows(mode: str, results: Sequence[Tensor]) -> list[np.ndarray]:
+    """`Prepared.sample` of those whose results are in tfngen's layout and scale as they are."""
+    return [part.detach()[:SAMPLE_ROWS].numpy() if part.ndim else part.detach().numpy() for part in results]
 
 
 def choose(
