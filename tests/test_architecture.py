@@ -39,6 +39,7 @@ ALLOWED = {
         {"numpy"},
     ),
     "runtime": (set(), {"torch", "numpy", "numba", "llvmlite", "vesin", "cuda"}),
+    "tracing": ({"tfngen.runtime"}, {"torch"}),
     "nn": ({"tfngen.runtime", "tfngen"}, {"torch", "safetensors"}),
     "interop": ({"tfngen.runtime", "tfngen.nn", "tfngen.cache"}, {"torch", "e3nn", "ase"}),
     "plot": (

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from tfngen.runtime.cpu.memory import release_memory
     from tfngen.runtime.features import Features
     from tfngen.runtime.graph import Graph
+    from tfngen.tracing import trace
 
-__all__ = ["Features", "Graph", "Irrep", "Irreps", "Path", "load", "release_memory"]
+__all__ = ["Features", "Graph", "Irrep", "Irreps", "Path", "load", "release_memory", "trace"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "Path": "tfngen.irreps",
     "load": "tfngen.cache",
     "release_memory": "tfngen.runtime.cpu.memory",
+    "trace": "tfngen.tracing",
 }
 
 

@@ -70,11 +70,9 @@ class Convolution(nn.Module):
         harmonics = geometry.harmonics
         if self.mean_neighbors is not None:
             harmonics = harmonics * self.mean_neighbors**-0.5  # the smallest factor of the sum
-        if (pairs := geometry.pairs) is None:
-            return self.product(graph, harmonics, features, self.radial(geometry.distances))
-        # |r_ab| = |r_ba|, so all of the derivative by a pair's length may go through one of its edges.
-        weights = self.radial(geometry.distances.index_select(0, pairs.representative))
-        return self.product(graph, harmonics, features, weights, pairs.by_pair)
+        weights = self.radial(geometry.lengths, geometry.of_lengths)
+        pairs = None if geometry.pairs is None else geometry.pairs.by_pair
+        return self.product(graph, harmonics, features, weights, pairs)
 
     def extra_repr(self) -> str:
         normalized = "" if self.mean_neighbors is None else f", mean_neighbors={self.mean_neighbors:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -201,8 +201,13 @@ class RadialNetwork(nn.Module):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, distances: Tensor) -> Tensor:
+    def forward(self, distances: Tensor, compute: Callable[[nn.Module], Tensor] | None = None) -> Tensor:
         """Distances (edges,), or one for each pair of opposite edges → radial weights (edges, out).
+
+        Args:
+            distances: (edges,), in the unit of the cutoff.
+            compute: what gives the basis, and the envelope, of these distances: `Geometry.of_lengths`, which
+                has those that layers share from the layer before. They are called by default.
 
         Raises:
             ValueError: `distances` is not one-dimensional or not of the parameters' dtype.
@@ -213,12 +218,13 @@ class RadialNetwork(nn.Module):
             raise ValueError(
                 f"distances: dtype {distances.dtype}; the network's parameters are {self.inner.weight.dtype}"
             )
-        hidden = self.activation(self.inner(self.basis(distances)))
+        compute = compute or (lambda function: function(distances))
+        hidden = self.activation(self.inner(compute(self.basis)))
         matrix, bias = self._outer_matrix(), self.outer.bias
         if self.envelope is None:
             return linear(hidden, matrix, bias)
         # u (W h + b) = [W b] [u h, u]: the envelope costs nothing for each radial function.
-        envelope = self.envelope(distances)[:, None]
+        envelope = compute(self.envelope)[:, None]
         rows = torch.cat([hidden * envelope, envelope], dim=1)
         return linear(rows, torch.cat([matrix, bias[:, None]], dim=1))
 

@@ -90,6 +90,11 @@ def call(name: str, *arguments: Any) -> Any:
     return operator.implementation(*arguments)
 
 
+def implementation_of(name: str) -> Callable[..., Any]:
+    """What computes ``tfngen::name``, of the arguments that `call` is given; autograd does not hear of it."""
+    return _OPERATORS[name].implementation
+
+
 def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
     """``function.apply`` of tensors that nobody watches, without its own search for those who do."""
     return super(torch.autograd.Function, function).apply(*arguments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -277,15 +277,29 @@ class Graph:
         device = torch.empty(0, device=device).device  # "cuda" becomes "cuda:0", as tensors call it
         if device == self.device:
             return self
+        return self._map(lambda tensor: tensor.to(device))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Graph:
+        """The same graph of other tensors, those of `_tensors` one by one."""
         graph = copy.copy(self)
         graph.by_target, graph.by_source, graph.by_graph = (
-            order._map(lambda tensor: tensor.to(device))
-            for order in (self.by_target, self.by_source, self.by_graph)
+            order._map(function) for order in (self.by_target, self.by_source, self.by_graph)
         )
-        graph.undirected = self.undirected and self.undirected._map(lambda tensor: tensor.to(device))
-        graph.shifts = None if self.shifts is None else self.shifts.to(device)
-        graph.cell = None if self.cell is None else self.cell.to(device)
+        graph.undirected = self.undirected and self.undirected._map(function)
+        graph.shifts = None if self.shifts is None else function(self.shifts)
+        graph.cell = None if self.cell is None else function(self.cell)
+        graph.num_nodes, graph.num_graphs = graph.by_graph.index.shape[0], graph.by_graph.num_rows
         return graph
+
+    @property
+    def _tensors(self) -> tuple[Tensor, ...]:
+        """All that a graph holds, in one order always."""
+        orders = [self.by_target, self.by_source, self.by_graph]
+        found = [tensor for each in orders for tensor in (each.index, each.order, each.row_pointers)]
+        if self.undirected is not None:
+            pairs = self.undirected.by_pair
+            found += [pairs.index, pairs.order, pairs.row_pointers, self.undirected.representative]
+        return (*found, *(each for each in (self.shifts, self.cell) if each is not None))
 
     def __repr__(self) -> str:
         graphs = f", {self.num_graphs} graphs" if self.num_graphs != 1 else ""

@@ -1,0 +1,117 @@
+"""A function and the derivatives it takes, recorded once and then run as one straight program.
+
+For a molecule of a few atoms the arithmetic of a network takes less time than finding out what to compute:
+modules, checks, and a record of every operation for a derivative that is the same in every step. So `trace`
+runs a function once on tensors without numbers, writes down every operation it comes to, those of
+`torch.autograd.grad` included, and from then on executes that list.
+
+    @tfngen.trace
+    def energy_and_forces(positions, graph, features):
+        positions = positions.detach().requires_grad_()
+        energy = network(graph, positions, features)["0e"].sum()
+        return energy.detach(), -torch.autograd.grad(energy, positions)[0]
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import torch
+from torch import Tensor
+
+from tfngen.runtime.dispatch import are_watched
+from tfngen.tracing.arguments import flatten, signature
+from tfngen.tracing.program import Program, record
+
+MOST_SIGHTINGS = 4096
+"""So many combinations of sizes are known at sight; beyond, they are forgotten and looked up again."""
+
+Taken = ParamSpec("Taken")
+Given = TypeVar("Given")
+
+
+def trace(function: Callable[Taken, Given]) -> Traced[Taken, Given]:
+    """`function`, recorded when it is first called with arguments of a kind, and from then on run as recorded.
+
+    What is a tensor may have other numbers in every call, and other sizes: a graph of other edges runs the
+    same program. Parameters that the function finds for itself are read where they are, so that steps of an
+    optimiser are seen. Everything else is as it was when the program was recorded: numbers, strings, whether
+    a module is in training, and what depended on the values of Python's variables.
+
+    Derivatives are taken inside, by `torch.autograd.grad`; results come without a history.
+
+    Args:
+        function: of tensors, `Graph`, `Features`, numbers, strings, None, modules, and tuples, lists,
+            dictionaries and dataclasses of them; it returns such things too. What it does must not depend on
+            the values of a tensor (``if x.max() > 1``): neighbours are found outside.
+
+    Returns:
+        `Traced`, called as `function` is. Under torch.compile or a transform of torch.func it is `function`.
+    """
+    return Traced(function)
+
+
+class Traced(Generic[Taken, Given]):
+    """See `trace`.
+
+    Attributes:
+        function: what is recorded.
+        programs: what has been recorded so far, one for each kind of arguments.
+    """
+
+    def __init__(self, function: Callable[Taken, Given]) -> None:
+        self.function = function
+        self.programs: list[Program] = []
+        self._seen: dict[Hashable, Program] = {}
+        self._lock = threading.Lock()
+        if hasattr(function, "__name__"):
+            update_wrapper(self, function)
+
+    def __call__(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Given:
+        form, tensors = _taken_apart(args, kwargs)
+        if are_watched(tensors):
+            return self.function(*args, **kwargs)
+        program = self._seen.get((form, *map(signature, tensors)))
+        if program is None:
+            program = self.program(*args, **kwargs)
+        found: Given = program(tensors)
+        return found
+
+    def program(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Program:
+        """The program that such arguments are given to, recorded now if there is none; `code` is its text.
+
+        Raises:
+            ValueError: an argument or a result that is none of those `trace` names, or a function that does
+                other things for other values of a tensor, or adds to gradients (`Tensor.backward`).
+        """
+        form, tensors = _taken_apart(args, kwargs)
+        sight = (form, *map(signature, tensors))
+        with self._lock:
+            program = self._seen.get(sight)
+            if program is None:
+                program = next((each for each in self.programs if each.takes(form, tensors)), None)
+            if program is None:
+                program = record(self.function, form, args, kwargs)
+                self.programs.append(program)
+            if len(self._seen) >= MOST_SIGHTINGS:
+                self._seen.clear()
+            self._seen[sight] = program
+        return program
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"trace({name}), {len(self.programs)} recorded"
+
+
+def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Hashable, list[Tensor]]:
+    """What there is to arguments besides their tensors, with what autocast does to them; and the tensors."""
+    tensors: list[Tensor] = []
+    form = flatten("arguments", (args, kwargs), tensors)
+    cast = [torch.get_autocast_dtype(where) for where in ("cpu", "cuda") if torch.is_autocast_enabled(where)]
+    return (form, *cast), tensors
+
+
+__all__ = ["Program", "Traced", "trace"]

@@ -1,0 +1,132 @@
+"""Recording a function on tensors without numbers, and running what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, ShapeEnv
+
+from tfngen.tracing.arguments import Hole, flatten, kind, rebuild
+from tfngen.tracing.passes import constants_of, simplify
+
+
+class Program:
+    """One straight program, and which arguments it is right for.
+
+    Args:
+        form: of the arguments it was recorded with.
+        module: what was recorded.
+        result: what the function returned, with holes for tensors.
+
+    Attributes:
+        graph: the operations, in torch.fx's terms.
+        code: the same as Python code.
+    """
+
+    def __init__(self, form: Hashable, module: fx.GraphModule, result: Any) -> None:
+        self._form, self._result = form, result
+        self._is_tuple_of_tensors = type(result) is tuple and all(each is Hole for each in result)
+        values = [node.meta["val"] for node in module.graph.find_nodes(op="placeholder")]
+        self._kinds = tuple(map(kind, values))
+        self._sizes: ShapeEnv | None = values[0].fake_mode.shape_env if values else None
+        self._guards = _guards(self._sizes, values)
+        self._constants = simplify(module)
+        straight = fx.GraphModule({}, module.graph)
+        self.graph, self.code, self._run = module.graph, straight.code, straight.forward
+
+    def takes(self, form: Hashable, tensors: Sequence[Tensor]) -> bool:
+        """Whether the program is right for such arguments."""
+        if form != self._form or self._kinds != tuple(map(kind, tensors)):
+            return False
+        if self._sizes is None or not self._guards:
+            return True
+        return self._sizes.evaluate_guards_expression(self._guards, tensors)
+
+    def __call__(self, tensors: Sequence[Tensor]) -> Any:
+        """Run it on the tensors of arguments that it takes."""
+        with torch.no_grad(), _without_autocast():
+            found = self._run(*self._constants.now(), *tensors)
+        if self._is_tuple_of_tensors:
+            return tuple(found)
+        results = iter(found)
+        return rebuild(self._result, lambda _: next(results))
+
+
+def record(
+    function: Callable[..., Any], form: Hashable, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Program:
+    """Run `function` on tensors without numbers and write down what it does.
+
+    Args:
+        function: what is recorded.
+        form: what there is to the arguments besides their tensors.
+        args: by position.
+        kwargs: by name.
+
+    Raises:
+        ValueError: see `tfngen.tracing.Traced.program`.
+    """
+    tensors: list[Tensor] = []
+    flatten("arguments", (args, kwargs), tensors)
+    result: list[Any] = []
+
+    def flat(*given: Tensor) -> list[Tensor]:
+        rest, returned = iter(given), list[Tensor]()
+        taken, named = rebuild((tuple(args), dict(kwargs)), lambda _: next(rest))
+        with torch.enable_grad():
+            found = function(*taken, **named)
+        flatten("result", found, returned)
+        result.append(rebuild(found, lambda _: Hole))
+        return returned
+
+    try:
+        likes = [_like(tensor) for tensor in tensors]
+        module = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*likes)
+    except (DataDependentOutputException, GuardOnDataDependentSymNode) as error:
+        raise ValueError(
+            f"function: what it does depends on the values of a tensor ({error}); decide outside, and pass "
+            "in what was decided"
+        ) from error
+    _leave_no_trace(module)
+    return Program(form, module, result[0])
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """Another one, which begins where its memory does: programs do not depend on that."""
+    like = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
+    return like.requires_grad_(tensor.requires_grad)
+
+
+def _guards(sizes: ShapeEnv | None, values: Sequence[Tensor]) -> str:
+    """What must hold of arguments' sizes, as an expression for `ShapeEnv.evaluate_guards_expression`."""
+    found = None if sizes is None else sizes.produce_guards_expression(values, ignore_static=False)
+    return " and ".join(part for part in (found or "").split(" and ") if "storage_offset" not in part)
+
+
+def _leave_no_trace(module: fx.GraphModule) -> None:
+    """Take away what `Tensor.backward` has added to the gradients of parameters, and say so."""
+    touched = [tensor for tensor in constants_of(module) if isinstance(tensor.grad, FakeTensor)]
+    for tensor in touched:
+        tensor.grad = None
+    if touched:
+        raise ValueError(
+            "function: adds to the gradients of parameters (Tensor.backward); take derivatives by "
+            "torch.autograd.grad and return them"
+        )
+
+
+def _without_autocast() -> AbstractContextManager[Any]:
+    """What autocast does has been recorded."""
+    on = [where for where in ("cpu", "cuda") if torch.is_autocast_enabled(where)]
+    if not on:
+        return nullcontext()
+    off = ExitStack()
+    for where in on:
+        off.enter_context(torch.autocast(where, enabled=False))
+    return off
