@@ -111,7 +111,7 @@ def test_peers_compute_the_same_harmonics(tfn_l2, contender):
 
 
 def test_an_unknown_peer_or_setting_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match="peers: got 'e4nn'; it must be among e3nn, cue"):
+    with pytest.raises(ValueError, match="peers: got 'e4nn'; it must be among trace, e3nn, cue"):
         peers.choose(CONVOLUTIONS, ["e3nn", "e4nn"])
     with pytest.raises(ValueError, match="allocator: got 'mine'; it must be one of default, kept"):
         allocator.check_settings(["mine"])

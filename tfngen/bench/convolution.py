@@ -35,7 +35,8 @@ def run(
     Args:
         workloads: see `tfngen.bench.workloads.find`.
         package: a generated package's folder; one of the workload's degree, built on demand, by default.
-        chosen: peers to compare with, all by default.
+        chosen: peers to compare with, all by default; tfngen's own recorded programs, where that says nothing
+            else, on molecules alone.
         compiled: compare with them under torch.compile too.
         settings: names from `tfngen.bench.allocator.SETTINGS`, all by default; a GPU knows but one.
         device: ``cpu`` or ``cuda``.
@@ -53,6 +54,7 @@ def run(
     settings = check_settings(settings if device == "cpu" else ("default",))
     folder = None if package is None else str(Path(package).resolve())
     for workload in workloads:
+        measured = [each for each in contenders if each.peer != "trace" or chosen or workload.is_small]
         kernels = kernels_of(workload, folder, device)
         convolution = problem.convolution_of(workload, kernels)
         work = {mode: problem.work(convolution, workload, mode) for mode in workload.modes}
@@ -69,7 +71,7 @@ def run(
                 }
 
             stage = prefixed(progress, f"{workload.name}, {setting}")
-            found = measure(contenders, job, work, workload.edges, TOLERANCE, setting, effort, stage, device)
+            found = measure(measured, job, work, workload.edges, TOLERANCE, setting, effort, stage, device)
             yield {
                 "benchmark": "conv",
                 "device": device,

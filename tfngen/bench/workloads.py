@@ -52,6 +52,11 @@ class Workload:
         return round(self.nodes * self.neighbors)
 
     @property
+    def is_small(self) -> bool:
+        """Whether it is a molecule, where Python and dispatch are what costs."""
+        return self.graph == "molecule"
+
+    @property
     def lmax(self) -> int:
         """The highest degree among its irreps: what a package must reach."""
         return max(Irreps.parse(each).lmax for each in (self.irreps_in, self.irreps_filter, self.irreps_out))

@@ -97,7 +97,8 @@ def _register_convolution(
     count = len(operands)
 
     def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
-        edges = Edges.of(tensors[count:])
+        edges = checked_edges(tensors[count:])
+        check_operands(tuple(plan), dict(zip(operands, tensors[:count], strict=True)), edges)
         return _as_output(
             [tensors[0].new_empty(shape) for form in forms for _, shape in _shapes(form, plan, edges)]
         )
@@ -111,8 +112,12 @@ def _register_convolution(
 
     def implementation(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
         *tensors, edges = arguments
+        check_operands(plan, dict(zip(operands, tensors, strict=True)), edges)
+        return trusted(package, plan, *arguments)
+
+    def trusted(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
+        *tensors, edges = arguments
         named, results = dict(zip(operands, tensors, strict=True)), []
-        check_operands(plan, named, edges)
         for form, names in zip(forms, names_by_form, strict=True):
             results += compute(form, package, plan, {name: named[name] for name in names}, edges)
         return _as_output(results)
@@ -135,7 +140,8 @@ def _register_convolution(
     returned = ", ".join("Tensor" for form in forms for _ in form.results)
     returned = f"({returned})" if "," in returned else returned
     schema = f"(str package, int[] plan, {', '.join(taken)}) -> {returned}"
-    register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context, flatten, unflatten)
+    takes = flatten, unflatten, trusted
+    register(f"convolution_{name}", schema, implementation, fake, vjp, setup_context, *takes)
 
 
 def _as_output(tensors: list[Tensor]) -> Any:

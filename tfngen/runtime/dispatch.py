@@ -32,6 +32,7 @@ class _Operator(NamedTuple):
     flatten: Callable[[Arguments], Arguments]
     implementation: Callable[..., Any]
     differentiable: type[torch.autograd.Function]
+    trusted: Callable[..., Any]
 
 
 _OPERATORS: dict[str, _Operator] = {}
@@ -46,6 +47,7 @@ def register(
     setup_context: Callable[..., None],
     flatten: Callable[[Arguments], Arguments] = lambda arguments: arguments,
     unflatten: Callable[[Arguments], Arguments] = lambda arguments: arguments,
+    trusted: Callable[..., Any] | None = None,
 ) -> None:
     """Register one operator in full.
 
@@ -58,6 +60,7 @@ def register(
         setup_context: fills a context; it sees the arguments of either way.
         flatten: what `call` is given, in the terms of the schema.
         unflatten: the inverse, which checks what it is given.
+        trusted: `implementation` of arguments whose shapes, dtypes and devices are known to fit.
     """
     _library.define(f"{name}{schema}", tags=(torch.Tag.pt2_compliant_tag,))
 
@@ -76,7 +79,8 @@ def register(
     methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
     differentiable = type(f"tfngen_{name}", (torch.autograd.Function,), methods)
     overload = getattr(torch.ops.tfngen, name).default
-    _OPERATORS[name] = _Operator(overload, flatten, implementation, differentiable)
+    trusted = trusted or implementation
+    _OPERATORS[name] = _Operator(overload, flatten, implementation, differentiable, trusted)
 
 
 def call(name: str, *arguments: Any) -> Any:
@@ -90,9 +94,9 @@ def call(name: str, *arguments: Any) -> Any:
     return operator.implementation(*arguments)
 
 
-def implementation_of(name: str) -> Callable[..., Any]:
-    """What computes ``tfngen::name``, of the arguments that `call` is given; autograd does not hear of it."""
-    return _OPERATORS[name].implementation
+def trusted_implementation(name: str) -> Callable[..., Any]:
+    """What computes ``tfngen::name``, of what `call` is given, if that fits; autograd does not hear of it."""
+    return _OPERATORS[name].trusted
 
 
 def apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:

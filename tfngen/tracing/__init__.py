@@ -20,10 +20,9 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
-from torch import Tensor
 
 from tfngen.runtime.dispatch import are_watched
-from tfngen.tracing.arguments import flatten, signature
+from tfngen.tracing.arguments import Parts, complain, flatten
 from tfngen.tracing.program import Program, record
 
 MOST_SIGHTINGS = 4096
@@ -34,7 +33,7 @@ Given = TypeVar("Given")
 
 
 def trace(function: Callable[Taken, Given]) -> Traced[Taken, Given]:
-    """`function`, recorded when it is first called with arguments of a kind, and from then on run as recorded.
+    """`function`, recorded when it is first called with arguments of a kind, and then run as recorded.
 
     What is a tensor may have other numbers in every call, and other sizes: a graph of other edges runs the
     same program. Parameters that the function finds for itself are read where they are, so that steps of an
@@ -71,13 +70,13 @@ class Traced(Generic[Taken, Given]):
             update_wrapper(self, function)
 
     def __call__(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Given:
-        form, tensors = _taken_apart(args, kwargs)
-        if are_watched(tensors):
+        form, parts = _taken_apart(args, kwargs)
+        if are_watched(parts.loose):
             return self.function(*args, **kwargs)
-        program = self._seen.get((form, *map(signature, tensors)))
+        program = self._seen.get((form, *parts.sight))
         if program is None:
             program = self.program(*args, **kwargs)
-        found: Given = program(tensors)
+        found: Given = program(parts.tensors)
         return found
 
     def program(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Program:
@@ -87,14 +86,14 @@ class Traced(Generic[Taken, Given]):
             ValueError: an argument or a result that is none of those `trace` names, or a function that does
                 other things for other values of a tensor, or adds to gradients (`Tensor.backward`).
         """
-        form, tensors = _taken_apart(args, kwargs)
-        sight = (form, *map(signature, tensors))
+        form, parts = _taken_apart(args, kwargs)
+        sight = (form, *parts.sight)
         with self._lock:
             program = self._seen.get(sight)
             if program is None:
-                program = next((each for each in self.programs if each.takes(form, tensors)), None)
+                program = next((each for each in self.programs if each.takes(form, parts.tensors)), None)
             if program is None:
-                program = record(self.function, form, args, kwargs)
+                program = record(self.function, form, args, kwargs, parts.tensors)
                 self.programs.append(program)
             if len(self._seen) >= MOST_SIGHTINGS:
                 self._seen.clear()
@@ -106,12 +105,17 @@ class Traced(Generic[Taken, Given]):
         return f"trace({name}), {len(self.programs)} recorded"
 
 
-def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Hashable, list[Tensor]]:
-    """What there is to arguments besides their tensors, with what autocast does to them; and the tensors."""
-    tensors: list[Tensor] = []
-    form = flatten("arguments", (args, kwargs), tensors)
+def _taken_apart(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Hashable, Parts]:
+    """What there is to arguments besides their tensors, with what autocast does to them; the tensors."""
+    parts = Parts()
+    try:
+        form = flatten(args, parts), flatten(kwargs, parts)
+    except TypeError:
+        complain("arguments", args)
+        complain("arguments", kwargs)
+        raise
     cast = [torch.get_autocast_dtype(where) for where in ("cpu", "cuda") if torch.is_autocast_enabled(where)]
-    return (form, *cast), tensors
+    return (form, *cast), parts
 
 
 __all__ = ["Program", "Traced", "trace"]

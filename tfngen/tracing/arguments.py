@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -21,8 +21,7 @@ class Hole:
     """Where a tensor belongs."""
 
 
-_PLAIN = (int, float, bool, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, slice)
-_PLAIN_KINDS = frozenset(_PLAIN)
+_PLAIN = frozenset((int, float, bool, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size))
 _HASHED = (nn.Module, Irrep, Irreps, range)
 
 
@@ -38,62 +37,104 @@ def kind(tensor: Tensor) -> Hashable:
     return (len(shape), *others)
 
 
-def flatten(name: str, value: Any, tensors: list[Tensor]) -> Hashable:
-    """Append all tensors in `value` to `tensors`, and return what else there is to it.
+@dataclass(slots=True)
+class Parts:
+    """The tensors of something, and what is known of them at sight.
 
-    Args:
-        name: what messages call it.
-        value: tensors, graphs, features, and containers of them.
-        tensors: what is appended to.
+    Attributes:
+        tensors: all of them.
+        loose: those that are not a graph's.
+        sight: everything that a program may depend on of them but their numbers.
+    """
+
+    tensors: list[Tensor] = field(default_factory=list)
+    loose: list[Tensor] = field(default_factory=list)
+    sight: list[Hashable] = field(default_factory=list)
+
+    def add(self, tensor: Tensor) -> None:
+        self.tensors.append(tensor)
+        self.loose.append(tensor)
+        self.sight.append(signature(tensor))
+
+    def add_graph(self, graph: Graph) -> None:
+        pairs = graph.undirected and graph.undirected.num_pairs
+        self.tensors += graph._tensors
+        self.sight += (graph.num_edges, graph.num_nodes, graph.num_graphs, pairs, graph.device)
+        self.sight += [signature(each) for each in (graph.shifts, graph.cell) if each is not None]
+
+
+def flatten(value: Any, parts: Parts) -> Hashable:
+    """Add all tensors in `value` to `parts`, and return what else there is to it.
 
     Raises:
-        ValueError: something else.
+        TypeError: there is something in it that has no place here; `complain` says where.
     """
-    kind = type(value)
+    made = type(value)
     if isinstance(value, Tensor):
-        tensors.append(value)
+        parts.add(value)
         return Hole
-    if kind in _PLAIN_KINDS:
-        return kind, value if kind is not slice else (value.start, value.stop, value.step)
-    if kind is Graph:
-        tensors += value._tensors
+    if made in _PLAIN:
+        return made, value
+    if made is Graph:
+        parts.add_graph(value)
         return Graph, value.is_sorted, value.undirected is None, value.shifts is None, value.cell is None
-    if kind is Features:
-        tensors += value._tensors
+    if made is Features:
+        for tensor in value._tensors:
+            parts.add(tensor)
         return Features, value._irreps
     if isinstance(value, (tuple, list)):
-        return (kind, *[flatten(f"{name}[{at}]", each, tensors) for at, each in enumerate(value)])
-    if kind is dict:
-        found = [(key, flatten(f"{name}[{key!r}]", each, tensors)) for key, each in value.items()]
-        return dict, tuple(found)
+        return (made, *[flatten(each, parts) for each in value])
+    if made is dict:
+        return dict, tuple([(key, flatten(each, parts)) for key, each in value.items()])
     if isinstance(value, _HASHED):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        named = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return (kind, *[flatten(f"{name}.{field}", each, tensors) for field, each in named])
-    raise ValueError(
-        f"{name}: got {kind.__name__}; traced functions take and return tensors, Graph, Features, numbers, "
-        "strings, None, and tuples, lists, dictionaries and dataclasses of them"
-    )
+        return (made, *[flatten(getattr(value, each.name), parts) for each in fields(value)])
+    raise TypeError(made.__name__)
 
 
 def rebuild(value: Any, function: Callable[[Any], Any]) -> Any:
     """`value` with `function` of each tensor, or of each hole, in the order of `flatten`."""
-    kind = type(value)
+    made = type(value)
     if isinstance(value, Tensor) or value is Hole:
         return function(value)
-    if kind is Graph:
+    if made is Graph:
         return value._map(function)
-    if kind is Features:
+    if made is Features:
         return Features._of(value._irreps, [function(tensor) for tensor in value._tensors])
-    if isinstance(value, tuple):
-        parts = [rebuild(each, function) for each in value]
-        return kind(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, tuple) and made not in _PLAIN:
+        rebuilt = [rebuild(each, function) for each in value]
+        return made(*rebuilt) if hasattr(value, "_fields") else tuple(rebuilt)
     if isinstance(value, list):
         return [rebuild(each, function) for each in value]
-    if kind is dict:
+    if made is dict:
         return {key: rebuild(each, function) for key, each in value.items()}
     if is_dataclass(value) and not isinstance(value, (type, *_HASHED)):
-        parts = {field.name: rebuild(getattr(value, field.name), function) for field in fields(value)}
-        return replace(value, **parts)
+        named = {each.name: rebuild(getattr(value, each.name), function) for each in fields(value)}
+        return replace(value, **named)
     return value
+
+
+def complain(name: str, value: Any) -> None:
+    """Say what `flatten` found no place for.
+
+    Raises:
+        ValueError: naming it, by what `value` is called.
+    """
+    try:
+        flatten(value, Parts())
+    except TypeError as error:
+        if isinstance(value, (tuple, list)):
+            inner = [(f"{name}[{at}]", each) for at, each in enumerate(value)]
+        elif isinstance(value, dict):
+            inner = [(f"{name}[{key!r}]", each) for key, each in value.items()]
+        elif is_dataclass(value):
+            inner = [(f"{name}.{each.name}", getattr(value, each.name)) for each in fields(value)]
+        else:
+            inner = []
+        for each in inner:
+            complain(*each)
+        raise ValueError(
+            f"{name}: got {type(value).__name__}; traced functions take and return tensors, Graph, Features, "
+            "numbers, strings, None, and tuples, lists, dictionaries and dataclasses of them"
+        ) from error

@@ -1,50 +1,30 @@
-"""What becomes of a recorded program before it is run: the same numbers, by fewer and more direct calls."""
+"""What becomes of a recorded program before it is run: the same numbers from fewer operations.
+
+A value's sizes, strides and offset are known of every operation (``node.meta["val"]``, a tensor without
+numbers); sizes may be symbols, which are compared as they stand, since asking torch would settle them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
-from tfngen.runtime.checks import checked_edges
-from tfngen.runtime.dispatch import implementation_of
-from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS
+from tfngen.tracing.calls import call_directly, window
+from tfngen.tracing.twice import make_together
 
 _aten = torch.ops.aten
-
-
-def simplify(module: fx.GraphModule) -> Constants:
-    """Simplify the program of `module` in place.
-
-    Returns:
-        the tensors it has besides its arguments, which are its first arguments from now on.
-    """
-    graph = module.graph
-    if not any(_changes_something(node) for node in graph.nodes):
-        keep_one_of_each(graph)
-        keep_one_of_each_view(graph)
-        keep_one_of_each(graph)
-    graph.eliminate_dead_code()
-    constants = lift_constants(module)
-    call_directly(graph)
-    call_torch(graph)
-    graph.lint()
-    return constants
-
-
-def _changes_something(node: fx.Node) -> bool:
-    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
-
 
 _VIEWS = {
     _aten.alias.default,
     _aten.detach.default,
     _aten.expand.default,
     _aten.permute.default,
+    _aten.select.int,
     _aten.slice.Tensor,
     _aten.squeeze.dim,
     _aten.t.default,
@@ -54,31 +34,43 @@ _VIEWS = {
     _aten._unsafe_view.default,
 }
 """Operators whose result is memory of their first argument."""
+_SPLITS = {_aten.split_with_sizes.default, _aten.split.Tensor}
 
 
-def keep_one_of_each_view(graph: fx.Graph) -> None:
-    """Views of one memory with equal sizes and strides are one: transposed twice, detached, sliced whole."""
-    seen: dict[Any, fx.Node] = {}
-    for node in graph.nodes:
-        if not isinstance(node.meta.get("val"), Tensor):
-            continue
-        root = node
-        while root.target in _VIEWS:
-            root = root.args[0]
-        if (first := seen.setdefault((root, _places(node)), node)) is not node:
-            node.replace_all_uses_with(first)
-            graph.erase_node(node)
+def simplify(module: fx.GraphModule) -> Constants:
+    """Simplify the program of `module` in place.
+
+    Returns:
+        the tensors it has besides its arguments, which are its first arguments from now on.
+    """
+    graph = module.graph
+    settle_sizes(graph)
+    changes_nothing = not any(_changes_something(node) for node in graph.nodes)
+    if changes_nothing:
+        keep_one_of_each(graph)
+        keep_one_of_each_view(graph)
+        keep_one_of_each(graph)
+    graph.eliminate_dead_code()
+    constants = lift_constants(module)
+    if changes_nothing:
+        make_together(graph)
+        graph.eliminate_dead_code()
+        take_windows(graph)
+    call_directly(graph)
+    graph.eliminate_dead_code()
+    graph.lint()
+    return constants
 
 
-def _places(node: fx.Node) -> tuple[Any, ...]:
-    """Sizes, strides and where it begins; compared as they stand, since to ask is to settle them."""
-    value: Tensor = node.meta["val"]
-    numbers = (*value.shape, *value.stride(), value.storage_offset())
-    return (value.dim(), *(each.node.expr if isinstance(each, torch.SymInt) else each for each in numbers))
+def _changes_something(node: fx.Node) -> bool:
+    return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
+
+
+# ── once each ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def keep_one_of_each(graph: fx.Graph) -> None:
-    """What is computed twice of the same is computed once: three layers have one radial basis."""
+    """What is computed twice of the same is computed once."""
     seen: dict[Any, fx.Node] = {}
     for node in graph.nodes:
         if node.op not in ("call_function", "get_attr") or _is_random(node):
@@ -101,6 +93,86 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, slice):
         return slice, _hashable((value.start, value.stop, value.step))
     return type(value), value  # 1, 1.0 and True are not the same argument
+
+
+def settle_sizes(graph: fx.Graph) -> None:
+    """Sizes that are known are numbers, and those that are not are asked for once."""
+    seen: dict[Any, fx.Node] = {}
+    for node in graph.nodes:
+        if node.op != "call_function" or not isinstance(node.meta.get("val"), (int, torch.SymInt)):
+            continue
+        size = _number(node.meta["val"])
+        found = size if isinstance(size, int) else seen.setdefault(size, node)
+        for user in [*node.users] if found is not node else ():
+            user.args, user.kwargs = fx.map_arg(
+                (user.args, user.kwargs), lambda each, old=node, new=found: new if each is old else each
+            )
+
+
+# ── views ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keep_one_of_each_view(graph: fx.Graph) -> None:
+    """Views of one memory with equal sizes and strides are one: transposed twice, detached, sliced whole."""
+    seen: dict[Any, fx.Node] = {}
+    for node in graph.nodes:
+        if not isinstance(node.meta.get("val"), Tensor):
+            continue
+        first = seen.setdefault((_root(node), _places(node)), node)
+        if first is not node:
+            node.replace_all_uses_with(first)
+            graph.erase_node(node)
+
+
+def take_windows(graph: fx.Graph) -> None:
+    """A view of a view of rows, such as one irrep of many, is taken in one step (`calls.window`)."""
+    for node in graph.nodes:
+        base = _viewed(node)
+        if base is None or _viewed(base) is None or all(_viewed(user) is node for user in node.users):
+            continue
+        root = _root(node)
+        value, whole = node.meta["val"], root.meta["val"]
+        sizes, strides = [[_number(each) for each in numbers] for numbers in (value.shape, value.stride())]
+        start = _number(value.storage_offset() - whole.storage_offset())
+        rows_are_rows = value.dim() and whole.dim() and sizes[0] == _number(whole.shape[0])
+        if rows_are_rows and all(isinstance(each, int) for each in (*sizes[1:], *strides, start)):
+            with graph.inserting_before(node):
+                direct = graph.call_function(window, (root, tuple(sizes[1:]), tuple(strides), start))
+            direct.meta = node.meta
+            node.replace_all_uses_with(direct)
+
+
+def _viewed(node: fx.Node) -> fx.Node | None:
+    """What `node` is a view of, if it is one."""
+    if node.target in _VIEWS:
+        return node.args[0]
+    if node.target is operator.getitem and node.args[0].target in _SPLITS:
+        return node.args[0].args[0]
+    return None
+
+
+def _root(node: fx.Node) -> fx.Node:
+    """What `node` is a view of, however many views later; itself if it is none."""
+    while (base := _viewed(node)) is not None:
+        node = base
+    return node
+
+
+def _places(node: fx.Node) -> tuple[Any, ...]:
+    """Sizes, strides and where it begins."""
+    value: Tensor = node.meta["val"]
+    return (value.dim(), *map(_number, (*value.shape, *value.stride(), value.storage_offset())))
+
+
+def _number(size: int | torch.SymInt) -> Any:
+    """A size, or its expression, which compares by how it is written."""
+    if not isinstance(size, torch.SymInt):
+        return size
+    expression = size.node.expr
+    return int(expression) if expression.is_number else expression
+
+
+# ── constants ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Constants:
@@ -149,57 +221,3 @@ def lift_constants(module: fx.GraphModule) -> Constants:
     for node in reversed(copies):
         graph.erase_node(node)
     return Constants(found, fx.GraphModule({}, views))
-
-
-def call_directly(graph: fx.Graph) -> None:
-    """Call what computes, without the dispatcher; and check a graph once, not for each convolution."""
-    checked: dict[Any, fx.Node] = {}
-    for node in graph.nodes:
-        if not isinstance(node.target, OpOverload) or node.target.namespace != "tfngen":
-            continue
-        name = node.target._opname
-        with graph.inserting_before(node):
-            if name.startswith("convolution_"):
-                package, plan, *tensors = node.args
-                count = len(tensors) - len(GRAPH_TENSORS) - len(WEIGHT_TENSORS)
-                over = tuple(tensors[count:])
-                if over not in checked:
-                    checked[over] = graph.call_function(checked_edges, (over,))
-                bound = _bound(name, package, tuple(plan))
-                direct = graph.call_function(bound, (*tensors[:count], checked[over]))
-            else:
-                direct = graph.call_function(_bound(name), node.args)
-        direct.meta = node.meta
-        node.replace_all_uses_with(direct)
-        graph.erase_node(node)
-
-
-@cache
-def _bound(name: str, *first: Any) -> Callable[..., Any]:
-    """The implementation of an operator of ours, its first arguments given."""
-    implementation = implementation_of(name)
-
-    def direct(*arguments: Any) -> Any:
-        return implementation(*first, *arguments)
-
-    direct.__name__, direct.__module__ = name, "tfngen"
-    return direct
-
-
-def call_torch(graph: fx.Graph) -> None:
-    """Call torch's own functions instead of operators by name: half the time where tensors are small."""
-    for node in graph.nodes:
-        if isinstance(node.target, OpOverload) and node.target.namespace == "aten":
-            name = node.target._opname
-            if name in _FUNCTIONS and "dtype" not in node.kwargs:
-                node.target = getattr(torch, name)
-            elif name in _METHODS:
-                node.target = getattr(Tensor, name)
-
-
-_FUNCTIONS = frozenset(
-    "abs add addmm baddbmm bmm cat clamp cos cosh div eq exp ge gt index_add index_select le log lt mm mul ne "
-    "neg permute pow reciprocal rsqrt rsub select sigmoid sign sin sinh split_with_sizes sqrt squeeze stack "
-    "sub sum t tanh transpose unsqueeze where".split()  # noqa: SIM905
-)
-_METHODS = frozenset(["expand", "view"])

@@ -12,7 +12,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, ShapeEnv
 
-from tfngen.tracing.arguments import Hole, flatten, kind, rebuild
+from tfngen.tracing.arguments import Hole, Parts, complain, flatten, kind, rebuild
 from tfngen.tracing.passes import constants_of, simplify
 
 
@@ -50,8 +50,13 @@ class Program:
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """Run it on the tensors of arguments that it takes."""
-        with torch.no_grad(), _without_autocast():
-            found = self._run(*self._constants.now(), *tensors)
+        remembering = torch.is_grad_enabled()
+        torch._C._set_grad_enabled(False)  # no_grad(), without its object
+        try:
+            with _without_autocast() if _is_autocast_on() else _NOTHING:
+                found = self._run(*self._constants.now(), *tensors)
+        finally:
+            torch._C._set_grad_enabled(remembering)
         if self._is_tuple_of_tensors:
             return tuple(found)
         results = iter(found)
@@ -59,7 +64,11 @@ class Program:
 
 
 def record(
-    function: Callable[..., Any], form: Hashable, args: Sequence[Any], kwargs: Mapping[str, Any]
+    function: Callable[..., Any],
+    form: Hashable,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    tensors: Sequence[Tensor],
 ) -> Program:
     """Run `function` on tensors without numbers and write down what it does.
 
@@ -68,22 +77,24 @@ def record(
         form: what there is to the arguments besides their tensors.
         args: by position.
         kwargs: by name.
+        tensors: all of theirs.
 
     Raises:
         ValueError: see `tfngen.tracing.Traced.program`.
     """
-    tensors: list[Tensor] = []
-    flatten("arguments", (args, kwargs), tensors)
     result: list[Any] = []
 
     def flat(*given: Tensor) -> list[Tensor]:
-        rest, returned = iter(given), list[Tensor]()
+        rest, returned = iter(given), Parts()
         taken, named = rebuild((tuple(args), dict(kwargs)), lambda _: next(rest))
         with torch.enable_grad():
             found = function(*taken, **named)
-        flatten("result", found, returned)
+        try:
+            flatten(found, returned)
+        except TypeError:
+            complain("result", found)
         result.append(rebuild(found, lambda _: Hole))
-        return returned
+        return returned.tensors
 
     try:
         likes = [_like(tensor) for tensor in tensors]
@@ -121,12 +132,17 @@ def _leave_no_trace(module: fx.GraphModule) -> None:
         )
 
 
+_NOTHING = nullcontext()
+
+
+def _is_autocast_on() -> bool:
+    return torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+
+
 def _without_autocast() -> AbstractContextManager[Any]:
     """What autocast does has been recorded."""
-    on = [where for where in ("cpu", "cuda") if torch.is_autocast_enabled(where)]
-    if not on:
-        return nullcontext()
     off = ExitStack()
-    for where in on:
-        off.enter_context(torch.autocast(where, enabled=False))
+    for where in ("cpu", "cuda"):
+        if torch.is_autocast_enabled(where):
+            off.enter_context(torch.autocast(where, enabled=False))
     return off

@@ -80,6 +80,7 @@ _CUE_NEEDS = ("cuequivariance", "cuequivariance_torch")
 
 CONVOLUTIONS = (
     TFNGEN,
+    Contender("tfngen traced", "trace", "tfngen.bench.peers.traced", ()),
     Contender("e3nn", "e3nn", _E3NN, ("e3nn",)),
     Contender("e3nn compiled", "e3nn", _E3NN, ("e3nn",), compiled=True),
     Contender("cuequivariance", "cuequivariance", _CUE, _CUE_NEEDS),
@@ -87,7 +88,7 @@ CONVOLUTIONS = (
     Contender("e3nn-jax", "e3nn-jax", "tfngen.bench.peers.e3nn_jax", ("jax", "e3nn_jax")),
 )
 CONVOLUTIONS_ON_GPUS = (
-    *CONVOLUTIONS[:3],
+    *CONVOLUTIONS[:4],
     Contender("cuequivariance", "cuequivariance", _CUE, (*_CUE_NEEDS, "cuequivariance_ops_torch")),
     Contender("openequivariance", "openequivariance", _OEQ, ("openequivariance", "e3nn")),
     Contender("lunaequivariance", "lunaequivariance", _LUNA, ("LunaEquivariance", "e3nn")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +14,13 @@ from tfngen.bench.peers import Layout, Prepared, torch_modes
 from tfngen.bench.problem import Problem, input_slices
 
 
-def convolution(problem: Problem, compiled: bool) -> Prepared:
+def convolution(problem: Problem, compiled: bool, record: Callable[..., Any] = lambda mode: mode) -> Prepared:
     """`kernels.spherical_harmonics` and `kernels.Convolution`, features with channels side by side."""
-    ours, graph = problem.convolution, problem.graph
+    ours = problem.convolution
     harmonics = ours.kernels.spherical_harmonics
     irreps = [irrep for _, irrep in ours.irreps_in]
 
-    def forward(vectors: Tensor, features: Sequence[Tensor], weights: Tensor) -> list[Tensor]:
+    def forward(vectors: Tensor, features: Sequence[Tensor], weights: Tensor, graph: Any) -> list[Tensor]:
         named = dict(zip(irreps, features, strict=True))
         return list(ours(graph, harmonics(vectors), named, weights).values())
 
@@ -43,6 +43,8 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
         compiled,
         lambda packed: split(packed, ours.irreps_in, input_slices(ours)),
         lambda packed: split(packed, ours.irreps_out, [slice(a, b) for a, b in pairwise(starts)]),
+        [problem.graph],
+        record,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from torch import Tensor
 from tfngen.bench.peers import SAMPLE_ROWS, Layout, Prepared
 from tfngen.bench.problem import Problem
 
-Forward = Callable[[Tensor, Sequence[Tensor], Tensor], Sequence[Tensor]]
-"""(vectors, features, weights) → outputs; a contender's features and outputs may be several tensors."""
+Forward = Callable[..., Sequence[Tensor]]
+"""(vectors, features, weights, …) → outputs; a contender's features and outputs may be several tensors."""
 
 
 def prepare(
@@ -23,6 +24,8 @@ def prepare(
     compiled: bool = False,
     split_features: Callable[[Tensor], list[Tensor]] = lambda packed: [packed],
     split_outputs: Callable[[Tensor], list[Tensor]] = lambda packed: [packed],
+    others: Sequence[Any] = (),
+    record: Callable[[Callable[..., Any]], Callable[..., Any]] = lambda mode: mode,
 ) -> Prepared:
     """All modes.
 
@@ -33,6 +36,8 @@ def prepare(
         compiled: put `forward` under torch.compile.
         split_features: packed features as the contender takes them.
         split_outputs: packed outputs as the contender gives them, for their cotangents.
+        others: what else `forward` takes.
+        record: what each mode, a function of `forward`'s arguments, is put through.
     """
     if compiled:
         forward = torch.compile(forward, dynamic=False)
@@ -47,16 +52,16 @@ def prepare(
     linear = split_outputs(_arranged(problem.cotangent / scale, layout.outputs))
     squared = split_outputs(_arranged(problem.cotangent / scale**2, layout.outputs))
 
-    def sums() -> Sequence[Tensor]:
+    def sums(*given: Any) -> Sequence[Tensor]:
         with torch.no_grad():
-            return forward(vectors, features, weights)
+            return forward(*given)
 
-    def gradient() -> Sequence[Tensor]:
-        outputs = forward(vectors, features, weights)
+    def gradient(vectors: Tensor, features: list[Tensor], weights: Tensor, *others: Any) -> Sequence[Tensor]:
+        outputs = forward(vectors, features, weights, *others)
         return torch.autograd.grad(outputs, [vectors, *features, weights], linear)
 
-    def forces() -> Sequence[Tensor]:
-        outputs = forward(vectors, features, weights)
+    def forces(vectors: Tensor, *given: Any) -> Sequence[Tensor]:
+        outputs = forward(vectors, *given)
         (slope,) = torch.autograd.grad(outputs, vectors, linear)
         with torch.no_grad():
             energy = torch.stack(
@@ -64,8 +69,8 @@ def prepare(
             ).sum()
         return [-slope, energy]
 
-    def training() -> Sequence[Tensor]:
-        outputs = forward(vectors, features, weights)
+    def training(vectors: Tensor, features: list[Tensor], weights: Tensor, *others: Any) -> Sequence[Tensor]:
+        outputs = forward(vectors, features, weights, *others)
         energy = sum((part * out * out).sum() for part, out in zip(squared, outputs, strict=True)) / 2
         assert isinstance(energy, Tensor)
         (slope,) = torch.autograd.grad(energy, vectors, create_graph=True)
@@ -80,7 +85,8 @@ def prepare(
         found = [_sampled(by_features, layout.features), _sampled([by_weights], layout.weights)]
         return [_sampled(results[:1], None), *found] if mode == "gradient" else found
 
-    run = {"forward": sums, "gradient": gradient, "forces": forces, "training": training}
+    modes = {"forward": sums, "gradient": gradient, "forces": forces, "training": training}
+    run = {name: partial(record(mode), vectors, features, weights, *others) for name, mode in modes.items()}
     return Prepared(run, sample, {})
 
 
