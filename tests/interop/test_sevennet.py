@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("sevenn", reason="pip install sevenn")
 from ase import units
@@ -16,6 +17,7 @@ from sevenn.atom_graph_data import AtomGraphData
 from sevenn.calculator import SevenNetCalculator
 from sevenn.train.dataload import unlabeled_atoms_to_graph
 
+import tfngen
 from tfngen.interop import accelerate
 
 CONVOLUTIONS = [f"{layer}_convolution" for layer in range(5)]
@@ -56,6 +58,38 @@ def test_energies_forces_and_stresses_stay(name):
     assert relative(found["energy"], wanted["energy"]) < 1e-6
     assert relative(found["forces"], wanted["forces"]) < 1e-5
     assert relative(found["stress"], wanted["stress"]) < 1e-5
+
+
+def test_an_accelerated_model_may_be_traced():
+    """Energies and forces of atoms that move, from one program; graphs are sorted inside."""
+    model = calculator().model
+    accelerate(model)
+    parts = [module for name, module in model._modules.items() if name != "force_output"]
+
+    def energy_and_forces(numbers, edge_index, vectors):
+        data = AtomGraphData()
+        vectors = vectors.detach().requires_grad_()
+        given = {"x": numbers, "atomic_numbers": numbers, "edge_index": edge_index, "edge_vec": vectors}
+        for key, value in {**given, "num_atoms": torch.tensor(numbers.shape[0])}.items():
+            data[key] = value
+        for module in parts:
+            data = module(data)
+        energy = data["inferred_total_energy"]
+        (pull,) = torch.autograd.grad(energy.sum(), vectors)
+        nothing = pull.new_zeros(numbers.shape[0], 3)
+        return energy.detach(), nothing.index_add(0, edge_index[0], pull).index_add(0, edge_index[1], -pull)
+
+    traced = tfngen.trace(energy_and_forces)
+    for seed in (1, 2):
+        atoms = salt()
+        atoms.rattle(0.1, seed=seed)
+        graph = unlabeled_atoms_to_graph(atoms, 5.0, with_shift=False)
+        graph = AtomGraphData.from_numpy_dict(dict(graph))
+        given = [graph[key] for key in ("atomic_numbers", "edge_index", "edge_vec")]
+        given[0] = (given[0] == 17).long()
+        for found, wanted in zip(traced(*given), energy_and_forces(*given), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+    assert len(traced.programs) == 1
 
 
 def test_virials_of_single_atoms_are_not_shared_between_them():

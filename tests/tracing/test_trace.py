@@ -235,6 +235,23 @@ def test_views_of_other_strides_have_programs_of_their_own():
     assert len(traced.programs) == 2
 
 
+def test_buffers_and_arguments_that_a_function_changes_are_changed_in_every_call():
+    buffer, given = torch.zeros(3), torch.zeros(3)
+
+    @tfngen.trace
+    def count(x, given):
+        total = torch.zeros_like(x)
+        total.add_(x)
+        buffer.add_(total)
+        given.mul_(2).add_(1)
+        return total * 2
+
+    for calls in (1, 2, 3):
+        assert torch.equal(count(torch.ones(3), given), torch.full((3,), 2.0))
+        assert torch.equal(buffer, torch.full((3,), float(calls)))
+        assert torch.equal(given, torch.full((3,), 2.0**calls - 1))
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tfngen.runtime import plan
+from tfngen.runtime.dispatch import are_watched
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
 
@@ -38,8 +39,8 @@ _known: dict[Hashable, tuple[list[tuple[weakref.ref[Tensor], int]], Any]] = {}
 
 def _remembered(owners: tuple[Tensor, ...], place: Hashable, make: Callable[[], Found]) -> Found:
     """What `make` made of `owners` before, as long as they live and are not written to."""
-    if any(owner.is_inference() for owner in owners):  # those do not tell whether they were
-        return make()
+    if are_watched(owners) or any(owner.is_inference() for owner in owners):
+        return make()  # what is recorded is made in every run; inference tensors do not tell what befell them
     key = (place, *map(id, owners))
     if key in _known:
         seen, found = _known[key]
@@ -80,7 +81,23 @@ def edges_between(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
 
 
 def _edges(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
+    if are_watched((sources, targets)):
+        return _recorded(sources.to(torch.int64), targets.to(torch.int64), num_nodes)
     return graph_edges(Graph(torch.stack([sources, targets]), num_nodes))
+
+
+def _recorded(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
+    """The same by operations alone, without a look at the indices: kernels find those out of range."""
+    places = sources.contiguous(), targets.contiguous()
+    by_source, by_target = (
+        EdgeOrder._build(one, torch.argsort(one * num_nodes + other, stable=True), num_nodes)
+        for one, other in (places, places[::-1])
+    )
+    rows = [plan.Rows(each.order, each.row_pointers) for each in (by_target, by_source)]
+    edges = plan.Edges(*places, *rows)
+    pointers = torch.arange(2, device=sources.device) * sources.shape[0]
+    shared = plan.Rows(by_target.order, pointers)
+    return Edges(edges, edges._replace(weight_index=torch.zeros_like(places[0]), by_weight=shared))
 
 
 class Pairs(NamedTuple):
@@ -108,8 +125,10 @@ def pairs_of(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
         vectors: (edges, 3) float32 or float64, along the edges.
 
     Returns:
-        None where an edge has no opposite.
+        None where an edge has no opposite, or where it may not be looked at: while a program is recorded.
     """
+    if are_watched((edge_index, vectors)):
+        return None
     return _remembered((edge_index, vectors), "pairs", lambda: _pairs(edge_index, vectors.detach()))
 
 

@@ -25,7 +25,6 @@ _aten = torch.ops.aten
 
 def call_directly(graph: fx.Graph) -> None:
     """Replace operators by functions that compute the same."""
-    pack_in_one_call(graph)
     _call_ours(graph)
     for node in graph.nodes:
         if isinstance(node.target, OpOverload) and node.target.namespace == "aten":
@@ -109,37 +108,6 @@ pack = _named(_pack, "pack")
 """(nodes, channels, 2l + 1) tensors → (nodes, all that); see `tfngen.runtime.layout.pack`."""
 window = _named(_window, "window")
 """A view of as many rows: what each has from `start` on, with such sizes, and strides of rows too."""
-
-
-def pack_in_one_call(graph: fx.Graph) -> None:
-    """Irreps transposed one by one and joined are what one kernel does (`tfngen.runtime.layout.pack`)."""
-    for node in graph.nodes:
-        if node.target is not _aten.cat.default or node.args[1:] != (1,):
-            continue
-        features = [_turned(piece) for piece in node.args[0]]
-        rows = [node] if node.meta["val"].dim() == 2 else list(node.users)
-        if None in features or not all(_are_rows(each, node) for each in rows):
-            continue
-        with graph.inserting_before(node):
-            packed = graph.call_function(pack, tuple(features))
-        packed.meta = rows[0].meta
-        for each in rows:
-            each.replace_all_uses_with(packed)
-
-
-def _are_rows(node: fx.Node, joined: fx.Node) -> bool:
-    """Whether `node` is `joined` with all that belongs to a point side by side."""
-    return node.meta["val"].dim() == 2 and (node is joined or node.target is _aten.view.default)
-
-
-def _turned(piece: fx.Node) -> fx.Node | None:
-    """The features (nodes, channels, 2l + 1) that `piece` is the transpose of, perhaps one row for a node."""
-    if piece.target is _aten.view.default and piece.meta["val"].dim() == 2:
-        piece = piece.args[0]
-    if piece.target is not _aten.transpose.int or piece.meta["val"].dim() != 3:
-        return None
-    axes = {axis % 3 for axis in piece.args[1:]}
-    return piece.args[0] if axes == {1, 2} else None
 
 
 def _call_torch(node: fx.Node) -> None:

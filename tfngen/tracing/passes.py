@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
-from tfngen.tracing.calls import call_directly, window
+from tfngen.tracing.calls import call_directly, pack, window
 from tfngen.tracing.twice import make_together
 
 _aten = torch.ops.aten
@@ -45,7 +45,7 @@ def simplify(module: fx.GraphModule) -> Constants:
     """
     graph = module.graph
     settle_sizes(graph)
-    changes_nothing = not any(_changes_something(node) for node in graph.nodes)
+    changes_nothing = not changes_something(graph)
     if changes_nothing:
         keep_one_of_each(graph)
         keep_one_of_each_view(graph)
@@ -54,6 +54,7 @@ def simplify(module: fx.GraphModule) -> Constants:
     constants = lift_constants(module)
     if changes_nothing:
         make_together(graph)
+        pack_in_one_call(graph)
         graph.eliminate_dead_code()
         take_windows(graph)
     call_directly(graph)
@@ -62,7 +63,19 @@ def simplify(module: fx.GraphModule) -> Constants:
     return constants
 
 
-def _changes_something(node: fx.Node) -> bool:
+def changes_something(graph: fx.Graph) -> bool:
+    """Whether some operation writes to a tensor that was there before."""
+    return any(_writes(node) for node in graph.nodes)
+
+
+def changes_constants(graph: fx.Graph) -> bool:
+    """Whether some operation writes to what the program found for itself."""
+    return any(
+        _root(each).op == "get_attr" for node in graph.nodes if _writes(node) for each in node.all_input_nodes
+    )
+
+
+def _writes(node: fx.Node) -> bool:
     return isinstance(node.target, OpOverload) and node.target._schema.is_mutable
 
 
@@ -172,6 +185,37 @@ def _number(size: int | torch.SymInt) -> Any:
     return int(expression) if expression.is_number else expression
 
 
+def pack_in_one_call(graph: fx.Graph) -> None:
+    """Irreps transposed one by one and joined are what one kernel does (`tfngen.runtime.layout.pack`)."""
+    for node in graph.nodes:
+        if node.target is not _aten.cat.default or node.args[1:] != (1,):
+            continue
+        features = [_turned(piece) for piece in node.args[0]]
+        rows = [node] if node.meta["val"].dim() == 2 else list(node.users)
+        if None in features or not all(_are_rows(each, node) for each in rows):
+            continue
+        with graph.inserting_before(node):
+            packed = graph.call_function(pack, tuple(features))
+        packed.meta = rows[0].meta
+        for each in rows:
+            each.replace_all_uses_with(packed)
+
+
+def _are_rows(node: fx.Node, joined: fx.Node) -> bool:
+    """Whether `node` is `joined` with all that belongs to a point side by side."""
+    return node.meta["val"].dim() == 2 and (node is joined or node.target is _aten.view.default)
+
+
+def _turned(piece: fx.Node) -> fx.Node | None:
+    """The features (nodes, channels, 2l + 1) that `piece` is the transpose of, perhaps one row for a node."""
+    if piece.target is _aten.view.default and piece.meta["val"].dim() == 2:
+        piece = piece.args[0]
+    if piece.target is not _aten.transpose.int or piece.meta["val"].dim() != 3:
+        return None
+    axes = {axis % 3 for axis in piece.args[1:]}
+    return piece.args[0] if axes == {1, 2} else None
+
+
 # ── constants ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -202,8 +246,13 @@ def constants_of(module: fx.GraphModule) -> list[Tensor]:
 
 def lift_constants(module: fx.GraphModule) -> Constants:
     """Make arguments of what the program found for itself, and of views of it: always the same."""
-    graph, found = module.graph, constants_of(module)
-    views = fx.Graph()
+    graph = module.graph
+    first: dict[Any, fx.Node] = {}
+    for node in graph.find_nodes(op="get_attr"):
+        if (same := first.setdefault(node.target, node)) is not node:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+    found, views = constants_of(module), fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in graph.nodes:
         if node.op == "get_attr":
@@ -212,9 +261,9 @@ def lift_constants(module: fx.GraphModule) -> Constants:
             copies[node] = views.node_copy(node, copies.__getitem__)
     used = [node for node in copies if not copies.keys() >= {*node.users}]
     views.output([copies[node] for node in used])
-    first = next(iter(graph.nodes))
+    beginning = next(iter(graph.nodes))
     for node in used:
-        with graph.inserting_before(first):
+        with graph.inserting_before(beginning):
             argument = graph.placeholder(copies[node].name)
         argument.meta = node.meta
         node.replace_all_uses_with(argument, lambda user: user not in copies)

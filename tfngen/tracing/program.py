@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, ShapeEnv
 
 from tfngen.tracing.arguments import Hole, Parts, complain, flatten, kind, rebuild
-from tfngen.tracing.passes import constants_of, simplify
+from tfngen.tracing.passes import changes_constants, changes_something, constants_of, simplify
 
 
 class Program:
@@ -21,7 +23,7 @@ class Program:
 
     Args:
         form: of the arguments it was recorded with.
-        module: what was recorded.
+        recordings: what was recorded, and recorded again of that; the last one is run.
         result: what the function returned, with holes for tensors.
 
     Attributes:
@@ -29,13 +31,12 @@ class Program:
         code: the same as Python code.
     """
 
-    def __init__(self, form: Hashable, module: fx.GraphModule, result: Any) -> None:
+    def __init__(self, form: Hashable, recordings: Sequence[fx.GraphModule], result: Any) -> None:
         self._form, self._result = form, result
         self._is_tuple_of_tensors = type(result) is tuple and all(each is Hole for each in result)
-        values = [node.meta["val"] for node in module.graph.find_nodes(op="placeholder")]
-        self._kinds = tuple(map(kind, values))
-        self._sizes: ShapeEnv | None = values[0].fake_mode.shape_env if values else None
-        self._guards = _guards(self._sizes, values)
+        self._kinds = tuple(map(kind, _arguments_of(recordings[0])))
+        self._guards = [found for each in recordings if (found := _guards(_arguments_of(each))) is not None]
+        module = recordings[-1]
         self._constants = simplify(module)
         straight = fx.GraphModule({}, module.graph)
         self.graph, self.code, self._run = module.graph, straight.code, straight.forward
@@ -44,9 +45,7 @@ class Program:
         """Whether the program is right for such arguments."""
         if form != self._form or self._kinds != tuple(map(kind, tensors)):
             return False
-        if self._sizes is None or not self._guards:
-            return True
-        return self._sizes.evaluate_guards_expression(self._guards, tensors)
+        return all(sizes.evaluate_guards_expression(guards, tensors) for sizes, guards in self._guards)
 
     def __call__(self, tensors: Sequence[Tensor]) -> Any:
         """Run it on the tensors of arguments that it takes."""
@@ -98,14 +97,32 @@ def record(
 
     try:
         likes = [_like(tensor) for tensor in tensors]
-        module = make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*likes)
+        recordings = [make_fx(flat, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*likes)]
     except (DataDependentOutputException, GuardOnDataDependentSymNode) as error:
         raise ValueError(
-            f"function: what it does depends on the values of a tensor ({error}); decide outside, and pass "
-            "in what was decided"
+            f"function: what it does depends on the values of a tensor, at {_place(error)}; decide outside, "
+            "and pass in what was decided"
         ) from error
-    _leave_no_trace(module)
-    return Program(form, module, result[0])
+    _leave_no_trace(recordings[0])
+    graph = recordings[0].graph
+    if changes_something(graph) and not changes_constants(graph):
+        recordings.append(_without_changes(recordings[0], likes))
+    return Program(form, recordings, result[0])
+
+
+def _without_changes(module: fx.GraphModule, likes: Sequence[Tensor]) -> fx.GraphModule:
+    """The same by operations that write to nothing but what they make, and to arguments and parameters."""
+    pure = torch.func.functionalize(lambda *given: module(*given), remove="mutations")
+    with torch.no_grad():
+        return make_fx(pure, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*likes)
+
+
+def _place(error: BaseException) -> str:
+    """The last line of Python before torch's own on the way to an error."""
+    torch_home = str(Path(torch.__file__).parent)
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename[0] != "<"]
+    last = [each for each in frames if not each.filename.startswith(torch_home)][-1]
+    return f"{last.filename}:{last.lineno} ({last.line})"
 
 
 def _like(tensor: Tensor) -> Tensor:
@@ -114,10 +131,18 @@ def _like(tensor: Tensor) -> Tensor:
     return like.requires_grad_(tensor.requires_grad)
 
 
-def _guards(sizes: ShapeEnv | None, values: Sequence[Tensor]) -> str:
-    """What must hold of arguments' sizes, as an expression for `ShapeEnv.evaluate_guards_expression`."""
-    found = None if sizes is None else sizes.produce_guards_expression(values, ignore_static=False)
-    return " and ".join(part for part in (found or "").split(" and ") if "storage_offset" not in part)
+def _arguments_of(module: fx.GraphModule) -> list[Tensor]:
+    return [node.meta["val"] for node in module.graph.find_nodes(op="placeholder")]
+
+
+def _guards(arguments: Sequence[Any]) -> tuple[ShapeEnv, str] | None:
+    """What must hold of arguments' sizes, and who can tell."""
+    if not arguments:
+        return None
+    sizes: ShapeEnv = arguments[0].fake_mode.shape_env
+    found = sizes.produce_guards_expression(arguments, ignore_static=False) or ""
+    guards = " and ".join(part for part in found.split(" and ") if "storage_offset" not in part)
+    return (sizes, guards) if guards else None
 
 
 def _leave_no_trace(module: fx.GraphModule) -> None:
