@@ -22,7 +22,7 @@ demo: $(VENV)/.installed
 	$(BIN)/tfngen run tetris --package generated/tfn_l3 --out runs/tetris
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: $(VENV)/.installed-test
 	$(BIN)/python -m pytest tests/gpu

@@ -182,7 +182,8 @@ def bench_models(
             "--model",
             "-m",
             help="sevennet-0-diamond, sevennet-0-nacl, sevennet-l3i5-diamond, mace-diamond, nequip-diamond, "
-            "uvw, uvw-harmonics, uvu, uvu-rows, uvu-harmonics; repeat for several. All installed by default.",
+            "sevennet-0-ethanol, network-9, network-100, network-1000, uvw, uvw-harmonics, uvu, uvu-rows, "
+            "uvu-harmonics; repeat for several. All installed by default.",
         ),
     ] = None,
     allocator: Allocators = None,

@@ -26,6 +26,15 @@ def test_products_are_the_same_either_way(name):
             assert np.abs(one - other).max() < models.TOLERANCE * np.abs(other).max()
 
 
+def test_a_network_is_the_same_recorded():
+    plain, fast = (model_problem.network("9", each) for each in (False, True))
+    for mode in models.TRACED:
+        wanted, found = (each.sample(mode, each.run[mode]()) for each in (plain, fast))
+        assert len(found) == len(wanted)
+        for one, other in zip(found, wanted, strict=True):
+            assert np.abs(one - other).max() <= models.TOLERANCE * np.abs(other).max()
+
+
 def test_sevennets_convolutions_are_found_and_the_same():
     pytest.importorskip("sevenn")
     plain, fast = (model_problem.sevennet("7net-0", "salt", each) for each in (False, True))

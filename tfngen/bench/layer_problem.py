@@ -62,7 +62,7 @@ class _ByTorch(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, distances: Tensor) -> Tensor:
+    def forward(self, distances: Tensor, compute: object) -> Tensor:
         network = self.network
         assert network.envelope is not None
         hidden = network.activation(network.inner(network.basis(distances)))

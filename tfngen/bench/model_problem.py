@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tfngen import Features, Graph, load, trace
+from tfngen import nn as layers
 from tfngen.bench.models import ROWS
 from tfngen.bench.peers import Prepared, first_rows
 from tfngen.interop import accelerate
@@ -24,6 +26,8 @@ DIAMOND, SALT = 3.567, 5.64
 RATTLE = 0.1
 """Å, the standard deviation of displacements."""
 CUTOFF = 5.0
+DENSITY = 0.1
+"""Points per Å³, as atoms have in solids."""
 
 
 def prepare(maker: str, given: Sequence[str], accelerated: bool) -> Prepared:
@@ -47,6 +51,69 @@ def sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared:
         return output["inferred_total_energy"], output["inferred_force"]
 
     return _atomistic(model, evaluate, accelerated)
+
+
+def traced_sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared:
+    """A molecule's energy, and forces from the derivative by the vectors between its atoms."""
+    from sevenn.atom_graph_data import AtomGraphData
+    from sevenn.calculator import SevenNetCalculator
+    from sevenn.train.dataload import unlabeled_atoms_to_graph
+
+    model = SevenNetCalculator(checkpoint, device="cpu").model
+    graph = unlabeled_atoms_to_graph(_atoms(system), float(model.cutoff), with_shift=False)
+    data = AtomGraphData.from_numpy_dict(dict(graph))
+    # Its last part decides by the volume of the cell how to compute a stress, which no program can.
+    parts = [module for name, module in model._modules.items() if name != "force_output"]
+
+    def evaluate(numbers: Tensor, edge_index: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        vectors = vectors.detach().requires_grad_()
+        given = {"x": numbers, "atomic_numbers": numbers, "edge_index": edge_index, "edge_vec": vectors}
+        found = AtomGraphData()
+        for key, value in {**given, "num_atoms": torch.tensor(numbers.shape[0])}.items():
+            found[key] = value
+        for module in parts:
+            found = module(found)
+        energy = found["inferred_total_energy"]
+        (pull,) = torch.autograd.grad(energy.sum(), vectors)
+        forces = pull.new_zeros(numbers.shape[0], 3).index_add(0, edge_index[0], pull)
+        return energy.detach(), forces.index_add(0, edge_index[1], -pull)
+
+    if accelerated:
+        accelerate(model)
+    forces = trace(evaluate) if accelerated else evaluate
+    species = torch.tensor([model.type_map[int(number)] for number in data["atomic_numbers"]])
+    given = species, data["edge_index"], data["edge_vec"]
+    return Prepared({"forces": lambda: list(forces(*given))}, first_rows, {})
+
+
+def network(points: str, accelerated: bool) -> Prepared:
+    """Three layers of tfngen's own; accelerated, as recorded programs."""
+    torch.manual_seed(0)
+    model = layers.TensorFieldNetwork(
+        "4x0e", "32x0e+32x1o+32x2e", "1x0e", 3, kernels=load(2), basis=layers.BesselBasis(8, CUTOFF),
+        envelope=layers.PolynomialCutoff(CUTOFF), mean_neighbors=8.0,
+    )  # fmt: skip
+    count = int(points)
+    positions = torch.rand(count, 3) * (count / DENSITY) ** (1 / 3)
+    features = Features({"0e": torch.randn(count, 4, 1)})
+    parameters = list(model.parameters())
+
+    def forces(positions: Tensor, features: Features, graph: Graph) -> tuple[Tensor, Tensor]:
+        positions = positions.detach().requires_grad_()
+        energy = model(graph, positions, features)["0e"].sum()
+        return energy.detach(), -torch.autograd.grad(energy, positions)[0]
+
+    def training(positions: Tensor, features: Features, graph: Graph) -> tuple[Tensor, ...]:
+        positions = positions.detach().requires_grad_()
+        energy = model(graph, positions, features)["0e"].sum()
+        (slope,) = torch.autograd.grad(energy, positions, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), parameters, materialize_grads=True)
+
+    given = positions, features, Graph.from_points(positions, CUTOFF)
+    modes = {"forces": forces, "training": training}
+    used = {name: trace(mode) if accelerated else mode for name, mode in modes.items()}
+    run = {name: lambda mode=mode: list(mode(*given)) for name, mode in used.items()}
+    return Prepared(run, first_rows, {})
 
 
 def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
@@ -156,9 +223,11 @@ def product(kind: str, irreps_in1: str, irreps_in2: str, irreps_out: str, accele
 
 
 def _atoms(system: str) -> Any:
-    """216 atoms, displaced from their lattice."""
-    from ase.build import bulk
+    """216 atoms, displaced from their lattice; or a molecule."""
+    from ase.build import bulk, molecule
 
+    if system not in ("diamond", "salt"):
+        return molecule(system)
     if system == "diamond":
         atoms = bulk("C", "diamond", a=DIAMOND, cubic=True)
     else:

@@ -16,6 +16,8 @@ TOLERANCE = 1e-4
 """Of the largest entry: float32 through five layers and a derivative, in another order."""
 ATOMISTIC = ("forces", "convolutions")
 """Energy and forces; and all convolutions alone, forward and gradient, on what the model gives them."""
+TRACED = ("forces", "training")
+"""Energy and forces; and the gradient by all parameters of a loss on forces. Accelerated is recorded."""
 PRODUCT = ("forward", "gradient")
 ROWS = 10_000
 
@@ -25,11 +27,12 @@ class Model:
     """Something to accelerate.
 
     Attributes:
-        package: what has to be importable, and what the original is called.
+        package: what has to be importable.
         maker: the function of `tfngen.bench.model_problem` that makes it.
         given: what that function is called with.
         modes: what is timed.
         about: in words.
+        original: what it is called as it is, its package by default.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Model:
     given: tuple[str, ...]
     modes: tuple[str, ...]
     about: str
+    original: str = ""
 
 
 def _product(name: str, kind: str, *irreps: str) -> Model:
@@ -58,6 +62,12 @@ MODELS = {
               "MACE 128x0e+128x1o, l ≤ 3, random weights, diamond, 216 atoms"),
         Model("nequip-diamond", "nequip", "nequip", ("32", "diamond"), ATOMISTIC,
               "NequIP, 32 features, l ≤ 2, random weights, diamond, 216 atoms"),
+        Model("sevennet-0-ethanol", "sevenn", "traced_sevennet", ("7net-0", "CH3CH2OH"), TRACED[:1],
+              "SevenNet-0, ethanol, 9 atoms; accelerated and recorded by tfngen.trace"),
+        Model("network-9", "tfngen", "network", ("9",), TRACED,
+              "tfngen's own network of 3 layers, l ≤ 2, 9 points; recorded by tfngen.trace", "as it is"),
+        Model("network-100", "tfngen", "network", ("100",), TRACED, "the same, 100 points", "as it is"),
+        Model("network-1000", "tfngen", "network", ("1000",), TRACED, "the same, 1,000 points", "as it is"),
         _product("uvw", "uvw", "5x0e+10x1o+1x2e", "5x0e+10x1o+1x2e", "5x0e+10x1o+1x2e"),
         _product("uvw-harmonics", "uvw", "32x0e+32x1o+32x2e", "0e+1o+2e", "32x0e+32x1o+32x2e"),
         _product("uvu", "uvu", _FEATURES, "10x0e+10x1e+10x2e", _FEATURES),
@@ -89,7 +99,7 @@ def run(
     for model in [MODELS[name] for name in names or MODELS]:
         contenders = [
             Contender(name, name, "tfngen.bench.model_problem", (model.package,))
-            for name in (TFNGEN.name, model.package)
+            for name in (TFNGEN.name, model.original or model.package)
         ]
         work = dict.fromkeys(model.modes, Work(0.0, 0.0))
         for setting in check_settings(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from tfngen.runtime.cpu.kernel import Kernel
 
 __all__ = [
     "FORMS",
@@ -70,12 +73,20 @@ def path(
 
 
 def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
-    """Run the harmonics' kernel of `order`; `tensors` are its operands and results, rows contiguous."""
-    module = registry.kernels(package, "cpu", tensors[0].dtype, naming.HARMONICS_MODULE)
-    points = tensors[0].shape[0]
-    width = max(tensor.shape[1] for tensor in tensors)
+    """Run the harmonics' kernel of `order`; `tensors` are its operands and results, rows contiguous.
+
+    The first of them are the points; the second has all harmonics, values or their cotangents.
+    """
+    kernel = _harmonics_kernel(package, tensors[0].dtype, order)
+    points, width = tensors[1].shape
     addresses = [tensor.data_ptr() for tensor in tensors]
-    parallel_for(getattr(module, HARMONICS[order]), points, 4 * points * width * (order + 1), addresses)
+    parallel_for(kernel, points, 4 * points * width * (order + 1), addresses)
+
+
+@cache
+def _harmonics_kernel(package: str, dtype: torch.dtype, order: int) -> Kernel:
+    found: Kernel = getattr(registry.kernels(package, "cpu", dtype, naming.HARMONICS_MODULE), HARMONICS[order])
+    return found
 
 
 def gather_rows(rows: Tensor, index: Tensor, result: Tensor) -> None:

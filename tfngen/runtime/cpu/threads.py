@@ -50,7 +50,7 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
         work: multiply-adds in all, one after the other.
         arguments: addresses, strides and counts.
     """
-    threads = min(threads_for(work), count) if count > 1 else 1
+    threads = 1 if work < MIN_WORK else min(threads_for(work), count)
     if threads <= 1:
         if count > 0:
             kernel(0, count, *arguments)
@@ -70,7 +70,7 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
 
 def threads_for(work: int) -> int:
     """How many of torch's threads that many multiply-adds are worth."""
-    return min(torch.get_num_threads(), 1 + work // MIN_WORK)
+    return 1 if work < MIN_WORK else min(torch.get_num_threads(), 1 + work // MIN_WORK)
 
 
 def parts_of(row_pointers: torch.Tensor, count: int) -> list[int]:
