@@ -60,6 +60,8 @@ def traced_sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared
     from sevenn.train.dataload import unlabeled_atoms_to_graph
 
     model = SevenNetCalculator(checkpoint, device="cpu").model
+    if accelerated:
+        accelerate(model)
     graph = unlabeled_atoms_to_graph(_atoms(system), float(model.cutoff), with_shift=False)
     data = AtomGraphData.from_numpy_dict(dict(graph))
     # Its last part decides by the volume of the cell how to compute a stress, which no program can.
@@ -78,8 +80,6 @@ def traced_sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared
         forces = pull.new_zeros(numbers.shape[0], 3).index_add(0, edge_index[0], pull)
         return energy.detach(), forces.index_add(0, edge_index[1], -pull)
 
-    if accelerated:
-        accelerate(model)
     forces = trace(evaluate) if accelerated else evaluate
     species = torch.tensor([model.type_map[int(number)] for number in data["atomic_numbers"]])
     given = species, data["edge_index"], data["edge_vec"]

@@ -71,7 +71,8 @@ def _models_table(found: Mapping[str, Any]) -> Table:
             measured.add_row(shown, row["contender"], "–")
             continue
         memory = "" if row["peak_bytes"] is None else bytes_text(row["peak_bytes"])
-        times = "" if row["contender"] == "tfngen" else f"{row['tfngen_times_faster']:.3g}"
+        times = row["tfngen_times_faster"]
+        times = "" if row["contender"] == "tfngen" or times is None else f"{times:.3g}"
         measured.add_row(shown, row["contender"], _digits(row["milliseconds"]), memory, times)
     return measured
 
