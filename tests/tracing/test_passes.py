@@ -69,6 +69,52 @@ def test_irreps_are_packed_by_one_call(channels):
     assert "cat" not in code
 
 
+SLICES = {
+    "covering": ([(0, 2), (2, 5), (5, 6)], True),
+    "all of it": ([(0, 6)], True),
+    "with a gap": ([(0, 2), (3, 6)], False),
+    "overlapping": ([(0, 4), (2, 6)], False),
+}
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_derivatives_of_slices_that_cover_everything_are_joined(name):
+    (slices, joined), scale = SLICES[name], torch.randn(6)
+
+    def gradient(x):
+        x = (x * scale).detach().requires_grad_()
+        parts = [x[:, start:end] for start, end in slices]
+        return torch.autograd.grad(sum((at + 1) * part.sin().sum() for at, part in enumerate(parts)), x)
+
+    code = program_of(gradient, torch.randn(4, 6))
+    assert ("slice_backward" not in code) == joined
+    assert ("torch.cat" in code) == (joined and len(slices) > 1)
+
+
+@pytest.mark.parametrize("name", SLICES)
+def test_what_is_written_into_zeros_side_by_side_is_joined(name):
+    (slices, joined), scale = SLICES[name], torch.randn(6)
+
+    def assembled(x):
+        x = x * scale
+        out = torch.zeros_like(x)
+        for start, end in slices:
+            out[:, start:end] = x[:, start:end].cos()
+        return out + 1
+
+    code = program_of(assembled, torch.randn(4, 6))
+    assert ("slice_scatter" not in code) == joined
+
+
+def test_what_is_copied_into_another_layout_keeps_it():
+    def copied(x):
+        out = torch.empty_strided((3, 4), (4, 1))
+        out.copy_(x.T)
+        return out.view(-1) * 2
+
+    assert "copy" not in program_of(copied, torch.randn(4, 3))
+
+
 def test_what_is_known_is_not_asked_for():
     scale = torch.randn(6)
     code = program_of(lambda x: (x * scale).view(x.shape[0], 2, x.shape[1] // 2) + 1, torch.randn(5, 6))

@@ -1,7 +1,7 @@
 """What becomes of a recorded program before it is run: the same numbers from fewer operations.
 
 A value's sizes, strides and offset are known of every operation (``node.meta["val"]``, a tensor without
-numbers); sizes may be symbols, which are compared as they stand, since asking torch would settle them.
+numbers).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from tfngen.tracing.calls import call_directly, pack, window
+from tfngen.tracing.sizes import number, numbers
+from tfngen.tracing.slices import join_slices
 from tfngen.tracing.twice import make_together
 
 _aten = torch.ops.aten
@@ -47,6 +49,8 @@ def simplify(module: fx.GraphModule) -> Constants:
     settle_sizes(graph)
     changes_nothing = not changes_something(graph)
     if changes_nothing:
+        keep_one_of_each_view(graph)
+        join_slices(graph)
         keep_one_of_each(graph)
         keep_one_of_each_view(graph)
         keep_one_of_each(graph)
@@ -114,7 +118,7 @@ def settle_sizes(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if node.op != "call_function" or not isinstance(node.meta.get("val"), (int, torch.SymInt)):
             continue
-        size = _number(node.meta["val"])
+        size = number(node.meta["val"])
         found = size if isinstance(size, int) else seen.setdefault(size, node)
         for user in [*node.users] if found is not node else ():
             user.args, user.kwargs = fx.map_arg(
@@ -145,9 +149,9 @@ def take_windows(graph: fx.Graph) -> None:
             continue
         root = _root(node)
         value, whole = node.meta["val"], root.meta["val"]
-        sizes, strides = [[_number(each) for each in numbers] for numbers in (value.shape, value.stride())]
-        start = _number(value.storage_offset() - whole.storage_offset())
-        rows_are_rows = value.dim() and whole.dim() and sizes[0] == _number(whole.shape[0])
+        sizes, strides = numbers(value.shape), numbers(value.stride())
+        start = number(value.storage_offset() - whole.storage_offset())
+        rows_are_rows = value.dim() and whole.dim() and sizes[0] == number(whole.shape[0])
         if rows_are_rows and all(isinstance(each, int) for each in (*sizes[1:], *strides, start)):
             with graph.inserting_before(node):
                 direct = graph.call_function(window, (root, tuple(sizes[1:]), tuple(strides), start))
@@ -174,15 +178,7 @@ def _root(node: fx.Node) -> fx.Node:
 def _places(node: fx.Node) -> tuple[Any, ...]:
     """Sizes, strides and where it begins."""
     value: Tensor = node.meta["val"]
-    return (value.dim(), *map(_number, (*value.shape, *value.stride(), value.storage_offset())))
-
-
-def _number(size: int | torch.SymInt) -> Any:
-    """A size, or its expression, which compares by how it is written."""
-    if not isinstance(size, torch.SymInt):
-        return size
-    expression = size.node.expr
-    return int(expression) if expression.is_number else expression
+    return (value.dim(), *numbers((*value.shape, *value.stride(), value.storage_offset())))
 
 
 def pack_in_one_call(graph: fx.Graph) -> None:

@@ -85,7 +85,8 @@ def harmonics(package: str, order: int, tensors: Sequence[Tensor]) -> None:
 
 @cache
 def _harmonics_kernel(package: str, dtype: torch.dtype, order: int) -> Kernel:
-    found: Kernel = getattr(registry.kernels(package, "cpu", dtype, naming.HARMONICS_MODULE), HARMONICS[order])
+    module = registry.kernels(package, "cpu", dtype, naming.HARMONICS_MODULE)
+    found: Kernel = getattr(module, HARMONICS[order])
     return found
 
 
