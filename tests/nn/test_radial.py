@@ -21,9 +21,9 @@ CUTOFF = 2.5
 R = torch.linspace(0.05, 3.0, 60, dtype=torch.float64)
 
 
-def derivatives(function, at: float, orders: int) -> list[torch.Tensor]:
+def derivatives(function, at: float, orders: int, dtype=torch.float64) -> list[torch.Tensor]:
     """Value and derivatives of every output of a scalar function, up to `orders`."""
-    r = torch.tensor([at], dtype=torch.float64, requires_grad=True)
+    r = torch.tensor([at], dtype=dtype, requires_grad=True)
     values = function(r).reshape(-1)
     found = [values]
     for _ in range(orders):
@@ -82,6 +82,16 @@ def test_bessel_functions_have_all_derivatives_near_zero(at: float) -> None:
             coefficient = (-1) ** (power // 2) * math.perm(power, order) / math.factorial(power + 1)
             expected += coefficient * k**power * at ** (power - order)
         torch.testing.assert_close(found, math.sqrt(2 / CUTOFF) * k * expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("at", [0.0, 0.02, 0.1, 0.25])
+def test_fewer_terms_do_in_float32(at: float) -> None:
+    """Series end where float32 does: values and three derivatives are those of float64, to its last digits."""
+    wanted = derivatives(BesselBasis(3, CUTOFF).double(), at, 3)
+    found = derivatives(BesselBasis(3, CUTOFF), at, 3, torch.float32)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one.double(), other, rtol=2e-6, atol=2e-6)
 
 
 @pytest.mark.parametrize(
