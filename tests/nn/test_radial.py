@@ -86,7 +86,7 @@ def test_bessel_functions_have_all_derivatives_near_zero(at: float) -> None:
 
 @pytest.mark.parametrize("at", [0.0, 0.02, 0.1, 0.25])
 def test_fewer_terms_do_in_float32(at: float) -> None:
-    """Series end where float32 does: values and three derivatives are those of float64, as far as that goes."""
+    """Series end where float32 does: values and three derivatives are those of float64, rounded."""
     wanted = derivatives(BesselBasis(3, CUTOFF).double(), at, 3)
     found = derivatives(BesselBasis(3, CUTOFF), at, 3, torch.float32)
     for one, other in zip(found, wanted, strict=True):
