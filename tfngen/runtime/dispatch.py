@@ -115,12 +115,17 @@ def needs_gradient(tensors: Sequence[Tensor]) -> bool:
 
 def are_watched(tensors: Sequence[Tensor]) -> bool:
     """Whether a call with `tensors` may mean something else than computing with their memory now."""
-    if torch.compiler.is_compiling() or _are_transforms_active() or _count_modes() or _is_tracing():
-        return True
-    for tensor in tensors:
-        kind = type(tensor)
-        if (kind is not Tensor and kind is not Parameter) or _is_wrapped(tensor):
-            return True
-        if not (tensor.is_cpu or tensor.is_cuda):
-            return True
-    return False
+    return is_someone_watching() or not all(map(is_plain, tensors))
+
+
+def is_someone_watching() -> bool:
+    """Whether whatever is called now may mean something else."""
+    return bool(torch.compiler.is_compiling() or _are_transforms_active() or _count_modes() or _is_tracing())
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is memory of a processor or a GPU, and nothing more."""
+    kind = type(tensor)
+    if (kind is not Tensor and kind is not Parameter) or _is_wrapped(tensor):
+        return False
+    return tensor.is_cpu or tensor.is_cuda

@@ -21,7 +21,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 
-from tfngen.runtime.dispatch import are_watched
+from tfngen.runtime.dispatch import are_watched, is_someone_watching
 from tfngen.tracing.arguments import Parts, complain, flatten
 from tfngen.tracing.program import Program, record
 
@@ -71,10 +71,10 @@ class Traced(Generic[Taken, Given]):
 
     def __call__(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Given:
         form, parts = _taken_apart(args, kwargs)
-        if are_watched(parts.loose):
-            return self.function(*args, **kwargs)
-        program = self._seen.get((form, *parts.sight))
+        program = None if is_someone_watching() else self._seen.get((form, *parts.sight))
         if program is None:
+            if are_watched(parts.tensors):
+                return self.function(*args, **kwargs)
             program = self.program(*args, **kwargs)
         found: Given = program(parts.tensors)
         return found

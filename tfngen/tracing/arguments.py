@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.irreps import Irrep, Irreps
+from tfngen.runtime.dispatch import is_plain
 from tfngen.runtime.features import Features
 from tfngen.runtime.graph import Graph
 
@@ -25,15 +26,15 @@ _PLAIN = frozenset((int, float, bool, complex, str, bytes, type(None), torch.dty
 _HASHED = (nn.Module, Irrep, Irreps, range)
 
 
-def signature(tensor: Tensor) -> Hashable:
-    """All that a program may depend on of a tensor but its numbers."""
+def signature(tensor: Tensor) -> tuple[Any, ...]:
+    """All that a program may depend on of a tensor but its numbers, and whether it is memory and no more."""
     stride = None if tensor.is_contiguous() else tensor.stride()
-    return tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad, stride
+    return tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad, stride, is_plain(tensor)
 
 
 def kind(tensor: Tensor) -> Hashable:
     """The same without the sizes, which a program may leave open."""
-    shape, *others = signature(tensor)
+    shape, *others = signature(tensor)[:-1]
     return (len(shape), *others)
 
 
@@ -43,17 +44,14 @@ class Parts:
 
     Attributes:
         tensors: all of them.
-        loose: those that are not a graph's.
         sight: everything that a program may depend on of them but their numbers.
     """
 
     tensors: list[Tensor] = field(default_factory=list)
-    loose: list[Tensor] = field(default_factory=list)
     sight: list[Hashable] = field(default_factory=list)
 
     def add(self, tensor: Tensor) -> None:
         self.tensors.append(tensor)
-        self.loose.append(tensor)
         self.sight.append(signature(tensor))
 
     def add_graph(self, graph: Graph) -> None:
