@@ -115,6 +115,61 @@ def test_what_is_copied_into_another_layout_keeps_it():
     assert "copy" not in program_of(copied, torch.randn(4, 3))
 
 
+def test_rows_that_are_none_of_points_are_not_packed():
+    """Three rows for a point, joined with others: the same operations, and another order of numbers."""
+    vectors, others = torch.randn(6, 5, 3), torch.randn(6, 5, 3)
+    code = program_of(
+        lambda x, y: torch.cat([x.mT.reshape(-1, 5), y.mT.reshape(-1, 5)], 1) * 2, vectors, others
+    )
+    assert "pack" not in code
+    code = program_of(lambda x, y: torch.cat([x.mT, y.mT], 1).reshape(-1, 5) * 2, vectors, others)
+    assert "pack" not in code
+
+
+def test_copies_that_are_returned_are_copies():
+    def copies(x):
+        out = torch.zeros_like(x)
+        out.copy_(x)
+        turned = x.T.clone(memory_format=torch.contiguous_format)
+        return out, x.clone(memory_format=torch.contiguous_format), turned.T, x.T
+
+    x = torch.randn(3, 4)
+    *copied, view = tfngen.trace(copies)(x)
+    before = x.clone()
+    x.zero_()
+    assert all(torch.equal(each, before) for each in copied)
+    assert torch.equal(view, x.T)
+
+
+def test_what_is_copied_before_it_is_changed_stays():
+    def changed(x):
+        before = x.clone(memory_format=torch.contiguous_format)
+        x.mul_(2)
+        return before + 1
+
+    x = torch.randn(3)
+    wanted = x + 1
+    assert torch.equal(tfngen.trace(changed)(x), wanted)
+
+
+@pytest.mark.parametrize("role", ["output", "d_weight"])
+def test_operators_of_paths_and_of_rows_are_called_directly(tfn_l1, role):
+    x, y, w = torch.randn(5, 4, 3), torch.randn(5, 3), torch.randn(5, 4)
+
+    def product(x, y, w):
+        w = (w * 1).detach().requires_grad_()
+        z = tfn_l1.tensor_product((1, 1, 1), y, x, w)
+        if role == "output":
+            return z.detach() * 2
+        return torch.autograd.grad(z.square().sum(), w)
+
+    code = program_of(product, x, y, w)
+    assert f"tfngen_{role}(" in code
+    assert "torch.ops.tfngen" not in code
+    code = program_of(lambda x: torch.ops.tfngen.turn_rows(x, [2, 3]) * 2, torch.randn(4, 6))
+    assert "tfngen_turn_rows(" in code
+
+
 def test_what_is_known_is_not_asked_for():
     scale = torch.randn(6)
     code = program_of(lambda x: (x * scale).view(x.shape[0], 2, x.shape[1] // 2) + 1, torch.randn(5, 6))

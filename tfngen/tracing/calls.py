@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -19,16 +20,23 @@ from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import trusted_implementation
 from tfngen.runtime.fused import pack_now
 from tfngen.runtime.plan import GRAPH_TENSORS, WEIGHT_TENSORS, Edges
+from tfngen.tracing.views import returned, root
 
 _aten = torch.ops.aten
 
 
-def call_directly(graph: fx.Graph) -> None:
-    """Replace operators by functions that compute the same."""
+def call_directly(graph: fx.Graph, changes_nothing: bool) -> None:
+    """Replace operators by functions that compute the same.
+
+    Args:
+        graph: a program.
+        changes_nothing: whether none of its operations writes to what another has made.
+    """
     _call_ours(graph)
+    results = {root(each) for each in returned(graph)}
     for node in graph.nodes:
         if isinstance(node.target, OpOverload) and node.target.namespace == "aten":
-            _call_torch(node)
+            _call_torch(node, may_share=changes_nothing and node not in results)
 
 
 def _call_ours(graph: fx.Graph) -> None:
@@ -46,12 +54,22 @@ def _call_ours(graph: fx.Graph) -> None:
                     edges[over] = graph.call_function(_edges, over)
                 bound, arguments = _bound(name, package, tuple(plan)), [*tensors[:count], edges[over]]
             else:
-                fixed = [each for each in arguments if isinstance(each, (str, int))]
+                fixed = [_kept(each) for each in takewhile(_is_fixed, arguments)]
                 bound, arguments = _bound(name, *fixed), arguments[len(fixed) :]
             direct = graph.call_function(bound, tuple(arguments))
         direct.meta = node.meta
         node.replace_all_uses_with(direct)
         graph.erase_node(node)
+
+
+def _is_fixed(argument: Any) -> bool:
+    """Whether it is the same in every run: a name, a number or several."""
+    parts = argument if isinstance(argument, (tuple, list)) else [argument]
+    return all(isinstance(each, (str, int)) for each in parts)
+
+
+def _kept(argument: Any) -> Any:
+    return tuple(argument) if isinstance(argument, list) else argument
 
 
 @cache
@@ -110,10 +128,13 @@ window = _named(_window, "window")
 """A view of as many rows: what each has from `start` on, with such sizes, and strides of rows too."""
 
 
-def _call_torch(node: fx.Node) -> None:
-    """torch's own function for an operator of torch's, where it has one that takes the same arguments."""
+def _call_torch(node: fx.Node, may_share: bool) -> None:
+    """torch's own function for an operator of torch's, where it has one that takes the same arguments.
+
+    A copy with another layout is none where that is the layout already, if its memory `may_share`.
+    """
     name = node.target._opname
-    if name == "view" or name == "_unsafe_view":
+    if name in ("view", "_unsafe_view"):
         values, sizes = node.args
         open_sizes = [at for at, size in enumerate(sizes) if not isinstance(size, int)]
         if len(open_sizes) == 1 and 0 not in sizes:
@@ -126,7 +147,7 @@ def _call_torch(node: fx.Node) -> None:
             node.target, node.args = torch.narrow, (values, axis, start, min(end, size) - start)
     elif name == "softplus" and not node.kwargs:
         node.target = torch.nn.functional.softplus
-    elif name == "clone" and node.kwargs == {"memory_format": torch.contiguous_format}:
+    elif name == "clone" and may_share and node.kwargs == {"memory_format": torch.contiguous_format}:
         node.target, node.kwargs = Tensor.contiguous, {}
     elif name in _PRODUCTS and not node.kwargs and _is_plain(node.meta["val"]):
         node.target = _PRODUCTS[name]
@@ -144,20 +165,7 @@ def _is_plain(value: Tensor) -> bool:
 
 _FUNCTIONS = {
     *("abs", "add", "addmm", "baddbmm", "bmm", "cat", "clamp", "cos", "cosh", "div", "eq", "exp", "ge", "gt"),
-    *(
-        "index_add",
-        "index_select",
-        "le",
-        "log",
-        "lt",
-        "mm",
-        "mul",
-        "ne",
-        "neg",
-        "permute",
-        "pow",
-        "reciprocal",
-    ),
-    *("rsqrt", "rsub", "select", "sigmoid", "sign", "sin", "sinh", "split_with_sizes", "sqrt", "squeeze"),
-    *("stack", "sub", "sum", "t", "tanh", "transpose", "unsqueeze", "where"),
+    *("index_add", "index_select", "le", "log", "lt", "mm", "mul", "ne", "neg", "permute", "pow", "rsqrt"),
+    *("rsub", "select", "sigmoid", "sign", "sin", "sinh", "split_with_sizes", "sqrt", "squeeze", "stack"),
+    *("reciprocal", "sub", "sum", "t", "tanh", "transpose", "unsqueeze", "where", "addcmul"),
 }

@@ -1,12 +1,7 @@
-"""What becomes of a recorded program before it is run: the same numbers from fewer operations.
-
-A value's sizes, strides and offset are known of every operation (``node.meta["val"]``, a tensor without
-numbers).
-"""
+"""What becomes of a recorded program before it is run: the same numbers from fewer operations."""
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,25 +13,9 @@ from tfngen.tracing.calls import call_directly, pack, window
 from tfngen.tracing.sizes import number, numbers
 from tfngen.tracing.slices import join_slices
 from tfngen.tracing.twice import make_together
+from tfngen.tracing.views import VIEWS, places, returned, root, viewed
 
 _aten = torch.ops.aten
-
-_VIEWS = {
-    _aten.alias.default,
-    _aten.detach.default,
-    _aten.expand.default,
-    _aten.permute.default,
-    _aten.select.int,
-    _aten.slice.Tensor,
-    _aten.squeeze.dim,
-    _aten.t.default,
-    _aten.transpose.int,
-    _aten.unsqueeze.default,
-    _aten.view.default,
-    _aten._unsafe_view.default,
-}
-"""Operators whose result is memory of their first argument."""
-_SPLITS = {_aten.split_with_sizes.default, _aten.split.Tensor}
 
 
 def simplify(module: fx.GraphModule) -> Constants:
@@ -47,6 +26,7 @@ def simplify(module: fx.GraphModule) -> Constants:
     """
     graph = module.graph
     settle_sizes(graph)
+    own = [_is_made(each) for each in returned(graph)]
     changes_nothing = not changes_something(graph)
     if changes_nothing:
         keep_one_of_each_view(graph)
@@ -61,7 +41,8 @@ def simplify(module: fx.GraphModule) -> Constants:
         pack_in_one_call(graph)
         graph.eliminate_dead_code()
         take_windows(graph)
-    call_directly(graph)
+        copy_what_is_returned(graph, own)
+    call_directly(graph, changes_nothing)
     graph.eliminate_dead_code()
     graph.lint()
     return constants
@@ -75,7 +56,7 @@ def changes_something(graph: fx.Graph) -> bool:
 def changes_constants(graph: fx.Graph) -> bool:
     """Whether some operation writes to what the program found for itself."""
     return any(
-        _root(each).op == "get_attr" for node in graph.nodes if _writes(node) for each in node.all_input_nodes
+        root(each).op == "get_attr" for node in graph.nodes if _writes(node) for each in node.all_input_nodes
     )
 
 
@@ -135,7 +116,7 @@ def keep_one_of_each_view(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if not isinstance(node.meta.get("val"), Tensor):
             continue
-        first = seen.setdefault((_root(node), _places(node)), node)
+        first = seen.setdefault((root(node), places(node)), node)
         if first is not node:
             node.replace_all_uses_with(first)
             graph.erase_node(node)
@@ -144,41 +125,19 @@ def keep_one_of_each_view(graph: fx.Graph) -> None:
 def take_windows(graph: fx.Graph) -> None:
     """A view of a view of rows, such as one irrep of many, is taken in one step (`calls.window`)."""
     for node in graph.nodes:
-        base = _viewed(node)
-        if base is None or _viewed(base) is None or all(_viewed(user) is node for user in node.users):
+        base = viewed(node)
+        if base is None or viewed(base) is None or all(viewed(user) is node for user in node.users):
             continue
-        root = _root(node)
-        value, whole = node.meta["val"], root.meta["val"]
+        rows = root(node)
+        value, whole = node.meta["val"], rows.meta["val"]
         sizes, strides = numbers(value.shape), numbers(value.stride())
         start = number(value.storage_offset() - whole.storage_offset())
         rows_are_rows = value.dim() and whole.dim() and sizes[0] == number(whole.shape[0])
         if rows_are_rows and all(isinstance(each, int) for each in (*sizes[1:], *strides, start)):
             with graph.inserting_before(node):
-                direct = graph.call_function(window, (root, tuple(sizes[1:]), tuple(strides), start))
+                direct = graph.call_function(window, (rows, tuple(sizes[1:]), tuple(strides), start))
             direct.meta = node.meta
             node.replace_all_uses_with(direct)
-
-
-def _viewed(node: fx.Node) -> fx.Node | None:
-    """What `node` is a view of, if it is one."""
-    if node.target in _VIEWS:
-        return node.args[0]
-    if node.target is operator.getitem and node.args[0].target in _SPLITS:
-        return node.args[0].args[0]
-    return None
-
-
-def _root(node: fx.Node) -> fx.Node:
-    """What `node` is a view of, however many views later; itself if it is none."""
-    while (base := _viewed(node)) is not None:
-        node = base
-    return node
-
-
-def _places(node: fx.Node) -> tuple[Any, ...]:
-    """Sizes, strides and where it begins."""
-    value: Tensor = node.meta["val"]
-    return (value.dim(), *numbers((*value.shape, *value.stride(), value.storage_offset())))
 
 
 def pack_in_one_call(graph: fx.Graph) -> None:
@@ -188,7 +147,7 @@ def pack_in_one_call(graph: fx.Graph) -> None:
             continue
         features = [_turned(piece) for piece in node.args[0]]
         rows = [node] if node.meta["val"].dim() == 2 else list(node.users)
-        if None in features or not all(_are_rows(each, node) for each in rows):
+        if not rows or None in features or not all(_are_rows(each, features[0]) for each in rows):
             continue
         with graph.inserting_before(node):
             packed = graph.call_function(pack, tuple(features))
@@ -197,19 +156,35 @@ def pack_in_one_call(graph: fx.Graph) -> None:
             each.replace_all_uses_with(packed)
 
 
-def _are_rows(node: fx.Node, joined: fx.Node) -> bool:
-    """Whether `node` is `joined` with all that belongs to a point side by side."""
-    return node.meta["val"].dim() == 2 and (node is joined or node.target is _aten.view.default)
+def _are_rows(node: fx.Node, features: fx.Node) -> bool:
+    """Whether `node` has a row for each point of `features`."""
+    if node.target not in (_aten.view.default, _aten.cat.default) or node.meta["val"].dim() != 2:
+        return False
+    return bool(number(node.meta["val"].shape[0]) == number(features.meta["val"].shape[0]))
 
 
 def _turned(piece: fx.Node) -> fx.Node | None:
     """The features (nodes, channels, 2l + 1) that `piece` is the transpose of, perhaps one row for a node."""
-    if piece.target is _aten.view.default and piece.meta["val"].dim() == 2:
-        piece = piece.args[0]
-    if piece.target is not _aten.transpose.int or piece.meta["val"].dim() != 3:
+    turned = piece.args[0] if piece.target is _aten.view.default else piece
+    if turned.target is not _aten.transpose.int or turned.meta["val"].dim() != 3:
         return None
-    axes = {axis % 3 for axis in piece.args[1:]}
-    return piece.args[0] if axes == {1, 2} else None
+    features: fx.Node = turned.args[0]
+    is_row = piece is turned or _are_rows(piece, features)
+    return features if is_row and {axis % 3 for axis in turned.args[1:]} == {1, 2} else None
+
+
+def _is_made(node: fx.Node) -> bool:
+    """Whether a result is none of the arguments and parameters, nor a view of one."""
+    return root(node).op not in ("placeholder", "get_attr")
+
+
+def copy_what_is_returned(graph: fx.Graph, own: Sequence[bool]) -> None:
+    """Results that had memory of their own have it still, where passes found it in an argument."""
+    for node in {each for each, was in zip(returned(graph), own, strict=True) if was and not _is_made(each)}:
+        with graph.inserting_after(node):
+            copied = graph.call_function(_aten.clone.default, (node,))
+        copied.meta = node.meta
+        node.replace_all_uses_with(copied, lambda user: user.op == "output")
 
 
 # ── constants ───────────────────────────────────────────────────────────────────────────────────────────
@@ -253,7 +228,7 @@ def lift_constants(module: fx.GraphModule) -> Constants:
     for node in graph.nodes:
         if node.op == "get_attr":
             copies[node] = views.placeholder(node.target.lstrip("_"))
-        elif node.target in _VIEWS and node.all_input_nodes and copies.keys() >= {*node.all_input_nodes}:
+        elif node.target in VIEWS and node.all_input_nodes and copies.keys() >= {*node.all_input_nodes}:
             copies[node] = views.node_copy(node, copies.__getitem__)
     used = [node for node in copies if not copies.keys() >= {*node.users}]
     views.output([copies[node] for node in used])
