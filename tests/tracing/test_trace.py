@@ -45,6 +45,12 @@ def forces_of(network):
     return forces
 
 
+@pytest.fixture(scope="module")
+def traced_forces(forces_of):
+    """One for all tests that need not know what has been recorded before them."""
+    return tfngen.trace(forces_of)
+
+
 def molecule(points, seed, dtype=torch.float32):
     generator = torch.Generator().manual_seed(seed)
     positions = torch.randn(points, 3, generator=generator, dtype=dtype) * points ** (1 / 3)
@@ -62,11 +68,10 @@ def test_energies_and_forces_of_any_molecule_come_from_one_program(forces_of):
 
 
 @pytest.mark.parametrize("points", [1, 2, 3, 4, 8])
-def test_a_molecule_with_as_many_points_as_something_else_there_are(forces_of, points):
+def test_a_molecule_with_as_many_points_as_something_else_there_are(forces_of, traced_forces, points):
     """Sizes that are equal by accident, and 0 or 1, which torch takes apart."""
-    traced = tfngen.trace(forces_of)
     for arguments in (molecule(points, 5), molecule(9, 6), molecule(points, 7)):
-        for found, wanted in zip(traced(*arguments), forces_of(*arguments), strict=True):
+        for found, wanted in zip(traced_forces(*arguments), forces_of(*arguments), strict=True):
             assert torch.equal(found, wanted)
 
 
@@ -140,19 +145,18 @@ def test_parameters_that_move(kernels):
         assert all(torch.equal(found[irrep], wanted[irrep]) for irrep in wanted)
 
 
-def test_what_is_the_same_is_computed_once(forces_of):
-    arguments = molecule(9, 0)
-    program = tfngen.trace(forces_of).program(*arguments)
+def test_what_is_the_same_is_computed_once(traced_forces):
+    program = traced_forces.program(*molecule(9, 0))
     assert program.code.count("torch.sin(") == 1  # of the basis, in both layers
     assert program.code.count("tfngen_edges(") == 1
     assert "detach" not in program.code
     assert "torch.ops.tfngen" not in program.code
 
 
-def test_results_have_no_history_and_arguments_keep_theirs(forces_of):
+def test_results_have_no_history_and_arguments_keep_theirs(traced_forces):
     positions, features, graph = molecule(9, 0)
     positions.requires_grad_()
-    energy, forces = tfngen.trace(forces_of)(positions, features, graph)
+    energy, forces = traced_forces(positions, features, graph)
     assert not energy.requires_grad
     assert not forces.requires_grad
     assert positions.requires_grad
