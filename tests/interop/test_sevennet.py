@@ -18,6 +18,7 @@ from sevenn.calculator import SevenNetCalculator
 from sevenn.train.dataload import unlabeled_atoms_to_graph
 
 import tfngen
+from tfngen.bench.model_problem import sevennet_evaluation
 from tfngen.interop import accelerate
 
 CONVOLUTIONS = [f"{layer}_convolution" for layer in range(5)]
@@ -64,21 +65,7 @@ def test_an_accelerated_model_may_be_traced():
     """Energies and forces of atoms that move, from one program; graphs are sorted inside."""
     model = calculator().model
     accelerate(model)
-    parts = [module for name, module in model._modules.items() if name != "force_output"]
-
-    def energy_and_forces(numbers, edge_index, vectors):
-        data = AtomGraphData()
-        vectors = vectors.detach().requires_grad_()
-        given = {"x": numbers, "atomic_numbers": numbers, "edge_index": edge_index, "edge_vec": vectors}
-        for key, value in {**given, "num_atoms": torch.tensor(numbers.shape[0])}.items():
-            data[key] = value
-        for module in parts:
-            data = module(data)
-        energy = data["inferred_total_energy"]
-        (pull,) = torch.autograd.grad(energy.sum(), vectors)
-        nothing = pull.new_zeros(numbers.shape[0], 3)
-        return energy.detach(), nothing.index_add(0, edge_index[0], pull).index_add(0, edge_index[1], -pull)
-
+    energy_and_forces = sevennet_evaluation(model)
     traced = tfngen.trace(energy_and_forces)
     for seed in (1, 2):
         atoms = salt()

@@ -8,7 +8,15 @@ import pytest
 import torch
 
 from tests.reference import assert_same_bits, largest_difference, random_features
-from tfngen.nn import BesselBasis, Convolution, Geometry, PolynomialCutoff, Pooling, TensorFieldNetwork
+from tfngen.nn import (
+    BesselBasis,
+    Convolution,
+    GaussianBasis,
+    Geometry,
+    PolynomialCutoff,
+    Pooling,
+    TensorFieldNetwork,
+)
 from tfngen.runtime.convolution import Kernels
 from tfngen.runtime.features import Features
 from tfngen.runtime.graph import Graph
@@ -161,3 +169,19 @@ def test_a_batch_with_a_directed_graph_gives_each_graphs_own_result(kernels: Ker
     geometry = Geometry.measure(union, torch.cat([points(3)] * 2), kernels)
     together = layer(union, Features.cat_points([random_features(IN, 3)] * 2), geometry)
     assert largest_difference(together, Features.cat_points(alone)) < 1e-13
+
+
+def test_other_lengths_are_not_taken_for_those_before():
+    geometry = Geometry(torch.tensor([1.0, 2.0]), torch.zeros(2, 1))
+    basis = GaussianBasis(3, 2.0)
+    assert geometry.of_lengths(basis) is geometry.of_lengths(basis)
+    moved = dataclasses.replace(geometry, distances=torch.tensor([0.5, 1.5]))
+    assert torch.equal(moved.of_lengths(basis), basis(moved.distances))
+
+
+def test_what_was_computed_without_a_history_is_computed_again_with_one():
+    distances = torch.tensor([1.0, 2.0], requires_grad=True)
+    geometry, basis = Geometry(distances, torch.zeros(2, 1)), GaussianBasis(3, 2.0)
+    with torch.no_grad():
+        geometry.of_lengths(basis)
+    assert geometry.of_lengths(basis).requires_grad

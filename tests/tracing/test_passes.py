@@ -106,6 +106,18 @@ def test_what_is_written_into_zeros_side_by_side_is_joined(name):
     assert ("slice_scatter" not in code) == joined
 
 
+def test_long_sums_and_sums_of_sums_are_looked_at_once():
+    def sums(x):
+        chain = doubled = x
+        for _ in range(1200):
+            chain = chain + x
+        for _ in range(64):
+            doubled = doubled + doubled
+        return chain, doubled
+
+    program_of(sums, torch.randn(3))
+
+
 def test_what_is_copied_into_another_layout_keeps_it():
     def copied(x):
         out = torch.empty_strided((3, 4), (4, 1))

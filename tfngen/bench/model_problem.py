@@ -64,7 +64,21 @@ def traced_sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared
         accelerate(model)
     graph = unlabeled_atoms_to_graph(_atoms(system), float(model.cutoff), with_shift=False)
     data = AtomGraphData.from_numpy_dict(dict(graph))
-    # Its last part decides by the volume of the cell how to compute a stress, which no program can.
+    evaluate = sevennet_evaluation(model)
+    forces = trace(evaluate) if accelerated else evaluate
+    species = torch.tensor([model.type_map[int(number)] for number in data["atomic_numbers"]])
+    given = species, data["edge_index"], data["edge_vec"]
+    return Prepared({"forces": lambda: list(forces(*given))}, first_rows, {})
+
+
+def sevennet_evaluation(model: nn.Module) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Energy and forces by SevenNet, as a function of species (atoms,), edges (2, edges) and their vectors.
+
+    Without the model's last part, which decides by the volume of the cell how to compute a stress: no program
+    can.
+    """
+    from sevenn.atom_graph_data import AtomGraphData
+
     parts = [module for name, module in model._modules.items() if name != "force_output"]
 
     def evaluate(numbers: Tensor, edge_index: Tensor, vectors: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,10 +94,7 @@ def traced_sevennet(checkpoint: str, system: str, accelerated: bool) -> Prepared
         forces = pull.new_zeros(numbers.shape[0], 3).index_add(0, edge_index[0], pull)
         return energy.detach(), forces.index_add(0, edge_index[1], -pull)
 
-    forces = trace(evaluate) if accelerated else evaluate
-    species = torch.tensor([model.type_map[int(number)] for number in data["atomic_numbers"]])
-    given = species, data["edge_index"], data["edge_vec"]
-    return Prepared({"forces": lambda: list(forces(*given))}, first_rows, {})
+    return evaluate
 
 
 def network(points: str, accelerated: bool) -> Prepared:

@@ -27,7 +27,7 @@ class Geometry:
     pairs: Undirected | None = None
     """Which edges have one distance because they are the two directions of one: layers then compute radial
     functions once for both. None if the distances are not known to come in pairs."""
-    _known: _Known = field(default_factory=dict, repr=False, compare=False)
+    _known: _Known = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def measure(

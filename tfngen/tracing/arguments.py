@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -87,8 +87,13 @@ def flatten(value: Any, parts: Parts) -> Hashable:
     if isinstance(value, _HASHED):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return (made, *[flatten(getattr(value, each.name), parts) for each in fields(value)])
+        return (made, *[flatten(getattr(value, each.name), parts) for each in _given(value)])
     raise TypeError(made.__name__)
+
+
+def _given(value: Any) -> list[Field[Any]]:
+    """The fields that a dataclass is made of; others it finds for itself."""
+    return [each for each in fields(value) if each.init]
 
 
 def rebuild(value: Any, function: Callable[[Any], Any]) -> Any:
@@ -108,7 +113,7 @@ def rebuild(value: Any, function: Callable[[Any], Any]) -> Any:
     if made is dict:
         return {key: rebuild(each, function) for key, each in value.items()}
     if is_dataclass(value) and not isinstance(value, (type, *_HASHED)):
-        named = {each.name: rebuild(getattr(value, each.name), function) for each in fields(value)}
+        named = {each.name: rebuild(getattr(value, each.name), function) for each in _given(value)}
         return replace(value, **named)
     return value
 
@@ -127,7 +132,7 @@ def complain(name: str, value: Any) -> None:
         elif isinstance(value, dict):
             inner = [(f"{name}[{key!r}]", each) for key, each in value.items()]
         elif is_dataclass(value):
-            inner = [(f"{name}.{each.name}", getattr(value, each.name)) for each in fields(value)]
+            inner = [(f"{name}.{each.name}", getattr(value, each.name)) for each in _given(value)]
         else:
             inner = []
         for each in inner:

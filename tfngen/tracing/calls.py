@@ -149,7 +149,7 @@ def _call_torch(node: fx.Node, may_share: bool) -> None:
         node.target = torch.nn.functional.softplus
     elif name == "clone" and may_share and node.kwargs == {"memory_format": torch.contiguous_format}:
         node.target, node.kwargs = Tensor.contiguous, {}
-    elif name in _PRODUCTS and not node.kwargs and _is_plain(node.meta["val"]):
+    elif name in _PRODUCTS and not node.kwargs and _is_computed(node.meta["val"]):
         node.target = _PRODUCTS[name]
     elif name in _FUNCTIONS and "dtype" not in node.kwargs:
         node.target = getattr(torch, name)
@@ -159,7 +159,7 @@ def _call_torch(node: fx.Node, may_share: bool) -> None:
         node.target = Tensor.size
 
 
-def _is_plain(value: Tensor) -> bool:
+def _is_computed(value: Tensor) -> bool:
     return value.dtype in (torch.float32, torch.float64)
 
 

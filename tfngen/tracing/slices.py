@@ -7,7 +7,8 @@ are one concatenation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -37,8 +38,9 @@ def join_slices(graph: fx.Graph) -> None:
         if node.target in _WHOLE:
             _use_instead(graph, node, node.args[_WHOLE[node.target]])
     graph.eliminate_dead_code()
+    added = _added(graph)
     for node in reversed(graph.nodes):
-        slices = sorted(_scattered(node) if node.target is _SCATTER else _added(node) or ())
+        slices = _in_order(_scattered(node) if node.target is _SCATTER else added.get(node, ()))
         if slices and _covers(slices, node):
             with graph.inserting_before(node):
                 joined = _joined(graph, [each.value for each in slices], slices[0].axis)
@@ -77,6 +79,10 @@ def _covers(slices: list[_Slice], node: fx.Node) -> bool:
     return not others and value.is_contiguous() and [*starts, number(value.shape[axis])] == [0, *ends]
 
 
+def _in_order(slices: Iterable[_Slice]) -> list[_Slice]:
+    return sorted(slices, key=lambda each: each[:3])
+
+
 def _scattered(node: fx.Node) -> Iterator[_Slice]:
     """Those written one after the other, into whatever was there."""
     while node.target is _SCATTER:
@@ -90,16 +96,19 @@ def _scattered(node: fx.Node) -> Iterator[_Slice]:
         node = base
 
 
-def _added(node: fx.Node) -> list[_Slice] | None:
-    """Those whose derivatives are added up; None if something else is added too."""
-    if node.target is _BACKWARD:
-        value, _, *where = node.args
-        found = _read(node, value, where)
-        return None if found is None else [found]
-    if node.target is not _aten.add.Tensor or node.kwargs:
-        return None
-    parts = [_added(each) if isinstance(each, fx.Node) else None for each in node.args]
-    return None if None in parts else [each for part in parts for each in part or ()]
+def _added(graph: fx.Graph) -> dict[fx.Node, list[_Slice]]:
+    """The slices that a sum of derivatives of slices consists of, where they do not overlap."""
+    found: dict[fx.Node, list[_Slice]] = {}
+    for node in graph.nodes:
+        if node.target is _BACKWARD:
+            value, _, *where = node.args
+            if (only := _read(node, value, where)) is not None:
+                found[node] = [only]
+        elif node.target is _aten.add.Tensor and not node.kwargs and all(each in found for each in node.args):
+            together = _in_order(part for each in node.args for part in found[each])
+            if all(one.start < other.start >= one.end for one, other in pairwise(together)):
+                found[node] = together
+    return found
 
 
 def _read(node: fx.Node, value: fx.Node, where: list[Any]) -> _Slice | None:
