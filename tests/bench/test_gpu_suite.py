@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from tfngen.bench import gpu_suite, launching, operators
 from tfngen.bench.workloads import SERIES, Workload
@@ -149,3 +151,29 @@ def test_operators_are_timed_one_by_one(tfn_l1, tmp_path, monkeypatch):
     rows = json.loads(file.read_text())["rows"]
     assert [row["operator"] for row in rows] == list(operators.OPERATORS)
     assert all(row["milliseconds"] > 0 and row["kernels"] == [] for row in rows)
+
+
+def test_kernels_of_a_sequence_are_timed_one_by_one(monkeypatch):
+    """With a driver that takes notes, and events that take none."""
+    from tfngen.runtime.cuda import driver, run
+    from tfngen.runtime.cuda.kernel import Size, kernel
+    from tfngen.runtime.cuda.sequence import LaunchSequence, Step
+
+    @kernel
+    def example(count: Size):
+        """Never run."""
+
+    launched = []
+    monkeypatch.setattr(driver, "launch", lambda sequence, *rest: launched.append((sequence.steps, *rest)))
+    monkeypatch.setattr(run, "SIMULATED", False)
+    event = SimpleNamespace(record=lambda: None, elapsed_time=lambda end: 0.25)
+    monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    steps, device = (Step(example, 2, 64), Step(example, 3, 32)), torch.device("cuda", 0)
+    together = LaunchSequence(steps, example.arguments)
+    rows = operators._kernels(lambda: run.run_all(together, 5, iter([7]), device), calls=2)
+    assert launched == 2 * [((step,), 5, [7], device) for step in steps]
+    assert [row["launch"] for row in rows] == ["5 × 2 blocks of 64 threads", "5 × 3 blocks of 32 threads"]
+    assert {(row["kernel"], row["pairs"], row["milliseconds"]) for row in rows} == {
+        ("test_gpu_suite.example", False, 0.25)
+    }

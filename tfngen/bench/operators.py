@@ -9,12 +9,12 @@ An operator is one form (`tfngen.forms`) over a graph, without harmonics, autogr
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
@@ -86,40 +86,52 @@ def _milliseconds(call: Callable[[], Any], timed: Meter, calls: int) -> float:
 def _kernels(call: Callable[[], Any], calls: int) -> list[dict[str, Any]]:
     """What each launch takes, in order."""
     taken: list[list[float]] = []
-    launches: list[tuple[Any, Any, Any, Any, Any]] = []
+    launches: list[_Launch] = []
     for _ in range(calls):
         launches.clear()
         with _noting(launches):
             call()
         torch.cuda.synchronize()
-        taken.append([begin.elapsed_time(end) for *_, begin, end in launches])
+        taken.append([each.begin.elapsed_time(each.end) for each in launches])
     return [
         {
-            "kernel": f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__}",
-            "launch": f"{grid[0]} × {grid[1]} blocks of {threads} threads",
-            "pairs": kernel.pairs,
+            "kernel": f"{step.kernel.__module__.rpartition('.')[2]}.{step.kernel.__name__}",
+            "launch": f"{blocks} × {step.blocks} blocks of {step.threads} threads",
+            "pairs": step.kernel.pairs,
             "milliseconds": median(times),
         }
-        for (kernel, grid, threads, *_), times in zip(launches, zip(*taken, strict=True), strict=True)
+        for (step, blocks, *_), times in zip(launches, zip(*taken, strict=True), strict=True)
     ]
 
 
+class _Launch(NamedTuple):
+    """A kernel of a sequence, how many blocks of it there are along x, and events around it."""
+
+    step: Any
+    blocks: int
+    begin: torch.cuda.Event
+    end: torch.cuda.Event
+
+
 @contextmanager
-def _noting(launches: list[tuple[Any, Any, Any, Any, Any]]) -> Iterator[None]:
-    """Put events around every launch."""
-    from tfngen.runtime.cuda import convolve as over_graphs
-    from tfngen.runtime.cuda import rows
+def _noting(launches: list[_Launch]) -> Iterator[None]:
+    """Launch the kernels of a sequence one by one, events around each."""
+    from tfngen.runtime.cuda import driver, run
+    from tfngen.runtime.cuda.sequence import LaunchSequence
 
-    def noted(run: Any, call: Any, grid: Any, threads: int, *rest: Any) -> None:
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        run(call, grid, threads, *rest)
-        end.record()
-        launches.append((getattr(call, "kernel", call), grid, threads, begin, end))
+    event: Any = torch.cuda.Event
 
-    with ExitStack() as stack:
-        for home in (over_graphs, rows):
-            stack.enter_context(patch.object(home, "run", partial(noted, home.run)))
+    def noted(sequence: LaunchSequence, blocks: int, values: Iterable[int], device: torch.device) -> None:
+        values = list(values)
+        for step in sequence.steps:
+            alone = LaunchSequence([step], sequence.names)
+            begin, end = (event(enable_timing=True) for _ in range(2))
+            begin.record()
+            driver.launch(alone, blocks, values, device)
+            end.record()
+            launches.append(_Launch(step, blocks, begin, end))
+
+    with patch.object(run, "launch", noted):
         yield
 
 
