@@ -108,9 +108,6 @@ FORMS = (
 )
 """Every kernel a path has over a graph."""
 
-GPU_FORMS = FORMS[:8]
-"""Those that GPUs have; they add the last two up."""
-
 FORM = {form.name: form for form in FORMS}
 
 

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfngen import naming
-from tfngen.forms import FORM, GPU_FORMS
+from tfngen.forms import FORM, FORMS
 from tfngen.gpu import HALVES, Capability
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def precompile(
             raise ValueError(f"stored: got {each!r}; it must be one of {', '.join(HALVES)}")
     tasks: list[_Task] = [_Task(name) for name in kernel_modules(folder, "cpu")]
     for name, capability in product(kernel_modules(folder, "cuda"), capabilities):
-        forms = [form.name for form in GPU_FORMS] if naming.is_group_module(name) else [""]
+        forms = [form.name for form in FORMS] if naming.is_group_module(name) else [""]
         tasks += [_Task(name, capability, form) for form in forms]
     kernels = 0
     # Fresh processes: a fork would inherit torch's and Numba's threads in an unknown state.

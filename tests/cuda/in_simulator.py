@@ -14,13 +14,13 @@ import torch
 
 import tfngen
 from tfngen import Graph
-from tfngen.forms import FORM, GPU_FORMS, TANGENT
+from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.interop.description import Description, Instruction
 from tfngen.interop.edges import graph_edges
 from tfngen.interop.products import EdgeProduct
 from tfngen.irreps import Irreps, enumerate_paths
 from tfngen.roles import SLOTS, Role
-from tfngen.runtime import convolution_operators, fused, operators, twice
+from tfngen.runtime import convolution_operators, fused, operators
 from tfngen.runtime.convolution_operators import compute as run_form
 from tfngen.runtime.cpu import launch as cpu
 from tfngen.runtime.cuda import block, memory, seam
@@ -59,7 +59,7 @@ def tfn_l1():
 @contextmanager
 def running_on(launcher):
     """Let every operator use `launcher`, whatever its tensors' device."""
-    homes = (operators, convolution_operators, fused, twice)
+    homes = (operators, convolution_operators, fused)
     before = [each.backend for each in homes]
     for each in homes:
         each.backend = lambda device: launcher
@@ -102,7 +102,7 @@ def random_graph(nodes, edges):
     )
 
 
-def check_forms(package, plan, edges, dtype=torch.float64, forms=GPU_FORMS):
+def check_forms(package, plan, edges, dtype=torch.float64, forms=FORMS):
     """Every form is an operator of its own here, with operands that depend on nothing else."""
     rows = {"filter": edges.num_edges, "input": edges.num_nodes}
     rows |= {"weight": edges.weight_rows, "grad": edges.num_nodes}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import tfngen
-from tfngen.forms import FORM, GPU_FORMS
+from tfngen.forms import FORM, FORMS
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
 from tfngen.irreps import enumerate_paths
 from tfngen.naming import path_module
@@ -26,7 +26,7 @@ REGISTERS = 65536
 BLOCK_SHARED = 48 * 1024
 """Bytes of shared memory that a block may have without asking."""
 GROUPS = [f"input_{l}" for l in range(4)]
-EVERY = tuple(form.name for form in GPU_FORMS)
+EVERY = tuple(form.name for form in FORMS)
 LARGEST = ("output", "backward", "double_backward")
 """The forms whose kernels have all that the others have; of high degrees these alone are compiled here."""
 OTHERS = ["harmonics", *map(path_module, enumerate_paths(3))]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import tfngen
-from tfngen.forms import GPU_FORMS
+from tfngen.forms import FORMS
 from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.runtime.cuda import convolve
 
@@ -75,7 +75,7 @@ def test_filters_that_some_pass_leaves_out_begin_as_zeros(package):
     assert found.sequence.steps[0].kernel.constants["filter_adding_0"] == 1
 
 
-@pytest.mark.parametrize("form", GPU_FORMS, ids=lambda each: each.name)
+@pytest.mark.parametrize("form", FORMS, ids=lambda each: each.name)
 def test_only_sums_without_tangents_are_shared_by_teams(package, form):
     for step in passes(package, form.name).sequence.steps:
         lanes, teams = (step.kernel.constants[name] for name in ("lanes", "teams"))

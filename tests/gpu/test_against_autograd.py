@@ -8,7 +8,7 @@ import torch
 import tfngen
 from tests.gpu.oracle import expected
 from tests.gpu.test_on_gpu import CASES, operands_of, random_graph
-from tfngen.forms import FORM, GPU_FORMS
+from tfngen.forms import FORM, FORMS
 from tfngen.runtime.convolution_operators import compute as run_form
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
@@ -32,7 +32,7 @@ def test_every_form_is_its_derivative(tfn, name, dtype, sharing):
     edges = graph.edges.shared_by(graph.group_edges(rows, 400) if sharing else None)
     operands = {name: each.cuda() for name, each in operands_of(numbers, edges, dtype).items()}
     wrong = {}
-    for form in GPU_FORMS:
+    for form in FORMS:
         taken = {name: operands[name] for name in FORM[form.name].operands}
         wanted = expected(form, numbers, taken, edges)
         found = run_form(form, tfn._package.fingerprint, numbers, taken, edges)

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 import tfngen
 from tfngen import Graph, Irreps
-from tfngen.forms import FORM, GPU_FORMS, TANGENT
+from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.irreps import enumerate_paths
 from tfngen.roles import SLOTS, Role
 from tfngen.runtime import operators, plan
@@ -66,7 +66,7 @@ def assert_same(expected, found):
 def check_forms(tfn, plan, graph, dtype):
     operands = operands_of(plan, graph.edges, dtype)
     on_gpu = graph.to("cuda")
-    for form in GPU_FORMS:
+    for form in FORMS:
         taken = {name: operands[name] for name in form.operands}
         moved = {name: each.cuda() for name, each in taken.items()}
         fingerprint = tfn._package.fingerprint

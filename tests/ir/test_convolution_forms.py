@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from tests.ir.kernels import ill_formed, random_inputs, same_function
-from tfngen.forms import FORM, FORMS, GPU_FORMS, TANGENT
+from tfngen.forms import FORM, FORMS, TANGENT
 from tfngen.ir.cost import cost
 from tfngen.ir.evaluate import evaluate
 from tfngen.ir.lower_convolution import lower_convolution
@@ -32,7 +32,7 @@ def plan(path: Path):
 
 
 def planned(path, form):
-    return plan(path).graph_kernels[GPU_FORMS.index(form)].kernel
+    return plan(path).graph_kernels[FORMS.index(form)].kernel
 
 
 def planned_by_node(path, form):
@@ -95,7 +95,7 @@ def test_what_a_node_holds_may_be_contracted_first(path, form):
     assert cost(best).channel.flops <= cost(by_node).channel.flops
 
 
-@pytest.mark.parametrize("form", GPU_FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 @every_path
 def test_optimising_a_form_changes_no_result_and_adds_nothing_per_channel(path, form):
     plain, best = lower_convolution(path, couplings(path), form), planned(path, form)
@@ -107,7 +107,7 @@ def test_optimising_a_form_changes_no_result_and_adds_nothing_per_channel(path, 
 @every_path
 def test_doing_several_at_once_saves_operations(path):
     """Backward shares brackets that its parts would each compute."""
-    flops = {form.name: cost(planned(path, form)).channel.flops for form in GPU_FORMS}
+    flops = {form.name: cost(planned(path, form)).channel.flops for form in FORMS}
     parts = flops["d_input"] + flops["d_filter"] + flops["d_weight"]
     assert flops["backward"] < parts
     assert flops["d_input_weight"] < flops["backward"]
@@ -117,7 +117,7 @@ def test_the_forms_of_all_paths_count_as_recorded():
     """Operations per channel for the 15 paths at l ≤ 2; a pass that changes them shows here."""
     counted = {
         form.name: sum(cost(planned(path, form)).channel.flops for path in enumerate_paths(2))
-        for form in GPU_FORMS
+        for form in FORMS
     }
     assert counted == {
         "output": 242,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tfngen
-from tfngen.forms import GPU_FORMS
+from tfngen.forms import FORMS
 from tfngen.report import MACHINES, Machine, page, report
 from tfngen.report.kernels import totals
 
@@ -33,7 +33,7 @@ def found(folder):
 def test_every_kernel_over_a_graph_and_of_points_is_there(found):
     names = [(each.module, each.name) for each in found]
     assert names == [
-        *((f"input_{l}", form.name) for form in GPU_FORMS for l in (0, 1)),
+        *((f"input_{l}", form.name) for form in FORMS for l in (0, 1)),
         *(("harmonics", name) for name in ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")),
     ]
     assert all(sum(each.stack.values()) == 0 for each in found)
@@ -72,7 +72,7 @@ def test_products_are_reported_where_they_are_asked_for(folder, found):
     assert output.channels == 16
     assert output.bytes == 4 * (3 + 16 * (1 + 1 + 3))
     assert output.flops == 16 * 4
-    assert [name for name, *_ in totals(every)] == [form.name for form in GPU_FORMS]
+    assert [name for name, *_ in totals(every)] == [form.name for form in FORMS]
 
 
 def test_a_floor_is_what_takes_longer():
@@ -99,7 +99,7 @@ def test_occupancy_is_bounded_by_what_runs_out_first(threads, registers, shared,
 
 def test_totals_are_sums_over_input_degrees(found):
     rows = list(totals(found))
-    assert [name for name, *_ in rows] == [form.name for form in GPU_FORMS]
+    assert [name for name, *_ in rows] == [form.name for form in FORMS]
     name, flops, moved, times = rows[0]
     own = [each for each in found if each.name == name]
     assert flops == sum(each.flops for each in own)

@@ -90,6 +90,7 @@ class _Layout:
         self.totals = sum(2 * l + 1 for l in self.degrees) if "d_filter" in form.results else 0
         self.sums = next((name for name in form.results if name in ("output", "d_grad")), None)
         self.takes = set(form.operands)
+        self.held = [name for name in form.operands if name.removesuffix(TANGENT) == "grad"]
         self.zero = next(f"zero_like({each}s)" for each in form.operands if _kind(each) == "Channels")
 
     @property
@@ -149,10 +150,10 @@ class _Layout:
             tag, places = _tag(path), range(2 * path.l_output + 1)
             if self.sums:
                 lines.append(f"{self.sums}_{tag} = {self._zeros(len(places))}")
-            else:
-                lines.append(f"here = offset(grads, node * grad_row + grad_at_{tag} + channel)")
+            for name in self.held:
+                lines.append(f"here = offset({name}s, node * grad_row + grad_at_{tag} + channel)")
                 read = [f"load(here, {_at(m, f'grad_step_{tag}')}, active and {_has(path)})" for m in places]
-                lines += _tuple_lines(f"grad_{tag}", read)
+                lines += _tuple_lines(f"{name}_{tag}", read)
         if self.totals:
             lines += ["place = fold_place(lane % WARP)", "warps = lanes // WARP"]
         return lines

@@ -20,7 +20,7 @@ from tfngen.emit.cuda_groups import GroupKernel, group_kernel, groups
 from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
 from tfngen.emit.printer import Constant, Printer
 from tfngen.emit.render import render
-from tfngen.forms import GPU_FORMS
+from tfngen.forms import FORMS
 from tfngen.gpu import FOLDED
 from tfngen.ir.nodes import Kernel, Operand, Scope
 from tfngen.ir.plan import HarmonicsPlan, PathPlan
@@ -87,7 +87,7 @@ def cuda_files(
         module = naming.group_module(group[0].l_input, number)
         home |= dict.fromkeys(group, module)
         kernels = [
-            group_kernel(form, group, [functions[path][form.name] for path in group]) for form in GPU_FORMS
+            group_kernel(form, group, [functions[path][form.name] for path in group]) for form in FORMS
         ]
         files[f"{module}.py"] = _group_source(group, kernels, spec, dtype)
     files[f"{naming.GROUPS_MODULE}.py"] = render(

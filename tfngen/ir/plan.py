@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tfngen.forms import FORMS, GPU_FORMS
+from tfngen.forms import FORMS
 from tfngen.ir.cost import Cost, cost
 from tfngen.ir.lower_convolution import lower_convolution
 from tfngen.ir.lower_harmonics import GradientEntry, lower_harmonics
@@ -39,7 +39,7 @@ class PathPlan:
         path: its degrees.
         couplings: the nonzero coefficients.
         kernels: row by row, the four roles in the order of `Role`.
-        graph_kernels: over a graph, in the order of `GPU_FORMS`, for GPUs; none without that target.
+        graph_kernels: over a graph, in the order of `FORMS`, for GPUs; none without that target.
         node_kernels: over a graph, in the order of `FORMS`, for processors: those of more than sums contract
             the gradient with the coefficients once for all edges of a node.
         row_kernels: of rows in lanes, pairs of channels and no weights, in the order of `UNWEIGHTED`.
@@ -73,7 +73,7 @@ def plan_path(
     roles = [lower_path(path, couplings, role) for role in Role]
     by_edge = {
         form: _plan_over_graph(lower_convolution(path, couplings, form))
-        for form in GPU_FORMS
+        for form in FORMS
         if "cuda" in targets or (form.sums_only and "cpu" in targets)
     }
     by_node = {
@@ -86,7 +86,7 @@ def plan_path(
         path,
         tuple(couplings),
         tuple(_plan(kernel, strategy, channels) for kernel in roles),
-        tuple(by_edge[form] for form in GPU_FORMS) if "cuda" in targets else (),
+        tuple(by_edge[form] for form in FORMS) if "cuda" in targets else (),
         tuple((by_edge | by_node)[form] for form in FORMS) if "cpu" in targets else (),
         tuple(_plan(kernel, strategy, PARTNERS) for kernel in rows),
     )

@@ -15,7 +15,7 @@ from tfngen.cache import import_package
 from tfngen.emit.cuda_functions import lane_statements
 from tfngen.emit.package import read_manifest
 from tfngen.emit.sources import Plan
-from tfngen.forms import GPU_FORMS, TANGENT, Form
+from tfngen.forms import FORMS, TANGENT, Form
 from tfngen.gpu import HALVES, MOST_THREADS, Capability
 from tfngen.ir.cost import sum_operations
 from tfngen.ir.plan import PathPlan, PlannedKernel
@@ -129,7 +129,7 @@ class _Counting:
         """What there is to be done, kernel by kernel."""
         graph = [
             lambda form=form, name=name, paths=paths: self._over_a_graph(form, name, paths)
-            for form in GPU_FORMS
+            for form in FORMS
             for name, paths in self._passes()
         ]
         rows = [
@@ -284,7 +284,7 @@ def _operations(planned: PlannedKernel, channels: int) -> int:
 
 def totals(reports: Sequence[KernelReport]) -> Iterator[tuple[str, int, float, dict[str, float]]]:
     """For each form its name, operations and bytes for an edge, and nanoseconds on each machine, in all."""
-    for name in (form.name for form in GPU_FORMS):
+    for name in (form.name for form in FORMS):
         own = [each for each in reports if each.unit == "edge" and each.name == name]
         if own:
             times = {m.name: sum(each.nanoseconds[m.name] for each in own) for m in MACHINES}

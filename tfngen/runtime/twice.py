@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from tfngen.forms import Form
-from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import are_watched
 
 
@@ -49,8 +48,7 @@ def leave(node: Any, alone: Part, together: Part) -> bool:
     convolution = getattr(node, "convolution", None)
     if convolution is None or torch.is_grad_enabled() or are_watched([*alone.operands.values()]):
         return False
-    device = next(iter(alone.operands.values())).device
-    if together.form not in backend(device).FORMS or not _is_to_come(convolution):
+    if not _is_to_come(convolution):
         return False
     _passes(convolution)[torch._C._current_graph_task_id()] = Left(alone, together)
     return True

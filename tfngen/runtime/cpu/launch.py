@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tfngen import forms, naming
+from tfngen import naming
 from tfngen.irreps import Path
 from tfngen.roles import Role
 from tfngen.runtime import registry
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tfngen.runtime.cpu.kernel import Kernel
 
 __all__ = [
-    "FORMS",
     "STORES_HALF",
     "convolution",
     "empty",
@@ -42,9 +41,6 @@ __all__ = [
 ]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
-
-FORMS = forms.FORMS
-"""What `convolution` can be asked for."""
 
 STORES_HALF = False
 """Operands of half precision are widened before, and results rounded after."""

@@ -309,7 +309,7 @@ def _in_pairs(form: Form, paths: Sequence[PackedPath], dtype: torch.dtype) -> bo
     places = ("input_offset", "weight_offset", "grad_offset", "grad_step")
     if any(getattr(path, each) % 2 for path in paths for each in places):
         return False
-    held = sum(2 * path.l_output + 1 for path in paths)
+    held = sum(2 * path.l_output + 1 for path in paths) * (1 + ("grad" in form.along))
     values = 2 * paths[0].l_input + 1 + len(paths)
     values *= 2 if form.along else 1
     return 2 * (held + 2 * values) <= MOST_IN_PAIRS

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tfngen import forms, naming
+from tfngen import naming
 from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.irreps import Path
 from tfngen.roles import Role
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "FORMS",
     "STORES_HALF",
     "convolution",
     "empty",
@@ -37,9 +36,6 @@ __all__ = [
 ]
 
 HARMONICS = ("harmonics", "harmonics_vjp", "harmonics_vjp_vjp")
-
-FORMS = forms.GPU_FORMS
-"""What `convolution` can be asked for."""
 
 STORES_HALF = True
 """Kernels read and write half precision as it is."""

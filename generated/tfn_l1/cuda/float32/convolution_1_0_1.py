@@ -5,15 +5,17 @@
 Each function returns derivatives of T, or of T along tangents (Δ), added to those of earlier edges and
 paths. What an edge's channels have in common is computed once, by `…_couplings`, and kept in shared memory.
 
-    kernel           strategy  per edge     per channel    plain sum
-    output           coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
-    d_input          coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_filter         coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
-    d_weight         coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
-    d_input_weight   coupling  0 mul 0 add  5 mul 2 add    12 mul 4 add
-    backward         coupling  0 mul 0 add  9 mul 5 add    18 mul 7 add
-    d_grad           coupling  0 mul 0 add  9 mul 4 add    9 mul 4 add
-    double_backward  coupling  0 mul 0 add  15 mul 10 add  29 mul 14 add
+    kernel                strategy  per edge     per channel    plain sum
+    output                coupling  0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_input               coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_filter              coupling  0 mul 0 add  4 mul 3 add    6 mul 3 add
+    d_weight              coupling  0 mul 0 add  4 mul 2 add    6 mul 2 add
+    d_input_weight        coupling  0 mul 0 add  5 mul 2 add    12 mul 4 add
+    backward              coupling  0 mul 0 add  9 mul 5 add    18 mul 7 add
+    d_grad                coupling  0 mul 0 add  9 mul 4 add    9 mul 4 add
+    double_backward       coupling  0 mul 0 add  15 mul 10 add  29 mul 14 add
+    d_input_weight_along  coupling  0 mul 0 add  8 mul 5 add    24 mul 10 add
+    backward_along        coupling  0 mul 0 add  22 mul 16 add  45 mul 23 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -123,7 +125,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge for `d_grad` and `double_backward`."""
+    """The 6 values of an edge for `d_grad`, `double_backward`, `d_input_weight_along` and `backward_along`."""
     filter_x = read(filters, 0)
     couplings[0] = filter_x
     filter_y = read(filters, 1)
@@ -180,4 +182,56 @@ def double_backward(couplings, inputs, weight, grads, input_tangents, weight_tan
     d_filter_x = d_filter_x + change_of_weighted_input_0 * grad_x
     d_filter_y = d_filter_y + change_of_weighted_input_0 * grad_y
     d_filter_z = d_filter_z + change_of_weighted_input_0 * grad_z
+    return (d_filter_x, d_filter_y, d_filter_z), (d_input_0,), d_weight
+
+
+@device
+def d_input_weight_along(couplings, inputs, weight, grads, grad_tangents, d_inputs):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    (input_0,) = inputs
+    grad_x, grad_y, grad_z = grads
+    grad_tangent_x, grad_tangent_y, grad_tangent_z = grad_tangents
+    (d_input_0,) = d_inputs
+    filter_tangent_x = couplings[3]
+    filter_x = couplings[0]
+    filter_tangent_y = couplings[4]
+    filter_y = couplings[1]
+    filter_tangent_z = couplings[5]
+    filter_z = couplings[2]
+    sum_filter_tangent_x = (
+        filter_tangent_x * grad_x + filter_x * grad_tangent_x + filter_tangent_y * grad_y
+        + filter_y * grad_tangent_y + filter_tangent_z * grad_z + filter_z * grad_tangent_z
+    )
+    d_input_0 = d_input_0 + weight * sum_filter_tangent_x
+    d_weight = input_0 * sum_filter_tangent_x
+    return (d_input_0,), d_weight
+
+
+@device
+def backward_along(couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    (input_0,) = inputs
+    grad_x, grad_y, grad_z = grads
+    (input_tangent_0,) = input_tangents
+    grad_tangent_x, grad_tangent_y, grad_tangent_z = grad_tangents
+    d_filter_x, d_filter_y, d_filter_z = d_filters
+    (d_input_0,) = d_inputs
+    change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+    weighted_input_0 = input_0 * weight
+    d_filter_x = d_filter_x + change_of_weighted_input_0 * grad_x + weighted_input_0 * grad_tangent_x
+    d_filter_y = d_filter_y + change_of_weighted_input_0 * grad_y + weighted_input_0 * grad_tangent_y
+    d_filter_z = d_filter_z + change_of_weighted_input_0 * grad_z + weighted_input_0 * grad_tangent_z
+    filter_tangent_x = couplings[3]
+    filter_x = couplings[0]
+    filter_tangent_y = couplings[4]
+    filter_y = couplings[1]
+    filter_tangent_z = couplings[5]
+    filter_z = couplings[2]
+    sum_filter_tangent_x = (
+        filter_tangent_x * grad_x + filter_x * grad_tangent_x + filter_tangent_y * grad_y
+        + filter_y * grad_tangent_y + filter_tangent_z * grad_z + filter_z * grad_tangent_z
+    )
+    sum_filter_x = filter_x * grad_x + filter_y * grad_y + filter_z * grad_z
+    d_input_0 = d_input_0 + weight * sum_filter_tangent_x + weight_tangent * sum_filter_x
+    d_weight = input_0 * sum_filter_tangent_x + input_tangent_0 * sum_filter_x
     return (d_filter_x, d_filter_y, d_filter_z), (d_input_0,), d_weight

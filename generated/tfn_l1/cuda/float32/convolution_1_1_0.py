@@ -5,15 +5,17 @@
 Each function returns derivatives of T, or of T along tangents (Δ), added to those of earlier edges and
 paths. What an edge's channels have in common is computed once, by `…_couplings`, and kept in shared memory.
 
-    kernel           strategy  per edge     per channel    plain sum
-    output           coupling  3 mul 0 add  4 mul 2 add    9 mul 2 add
-    d_input          coupling  3 mul 0 add  4 mul 0 add    9 mul 0 add
-    d_filter         coupling  3 mul 0 add  4 mul 3 add    9 mul 3 add
-    d_weight         coupling  3 mul 0 add  4 mul 2 add    9 mul 2 add
-    d_input_weight   coupling  3 mul 0 add  8 mul 2 add    18 mul 2 add
-    backward         coupling  6 mul 0 add  11 mul 5 add   27 mul 5 add
-    d_grad           coupling  6 mul 0 add  15 mul 8 add   21 mul 8 add
-    double_backward  coupling  9 mul 0 add  24 mul 14 add  48 mul 14 add
+    kernel                strategy  per edge     per channel    plain sum
+    output                coupling  3 mul 0 add  4 mul 2 add    9 mul 2 add
+    d_input               coupling  3 mul 0 add  4 mul 0 add    9 mul 0 add
+    d_filter              coupling  3 mul 0 add  4 mul 3 add    9 mul 3 add
+    d_weight              coupling  3 mul 0 add  4 mul 2 add    9 mul 2 add
+    d_input_weight        coupling  3 mul 0 add  8 mul 2 add    18 mul 2 add
+    backward              coupling  6 mul 0 add  11 mul 5 add   27 mul 5 add
+    d_grad                coupling  6 mul 0 add  15 mul 8 add   21 mul 8 add
+    double_backward       coupling  9 mul 0 add  24 mul 14 add  48 mul 14 add
+    d_input_weight_along  coupling  6 mul 0 add  12 mul 5 add   36 mul 8 add
+    backward_along        coupling  9 mul 0 add  35 mul 20 add  75 mul 23 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -197,7 +199,7 @@ def d_grad(couplings, inputs, weight, input_tangents, weight_tangent, d_grads):
 
 @device
 def double_backward_couplings(filters, filter_tangents, couplings):
-    """The 6 values of an edge for `double_backward`."""
+    """The 6 values of an edge for `double_backward`, `d_input_weight_along` and `backward_along`."""
     filter_x = read(filters, 0)
     filter_y = read(filters, 1)
     filter_z = read(filters, 2)
@@ -246,6 +248,76 @@ def double_backward(couplings, inputs, weight, grads, input_tangents, weight_tan
     d_weight = grad_0 * (
         coupling_tangent_0_x * input_x + coupling_0_x * input_tangent_x + coupling_tangent_0_y * input_y
         + coupling_0_y * input_tangent_y + coupling_tangent_0_z * input_z + coupling_0_z * input_tangent_z
+    )
+    d_filter_x = d_filter_x + SQRT_1_3 * sum_x
+    d_filter_y = d_filter_y + SQRT_1_3 * sum_y
+    d_filter_z = d_filter_z + SQRT_1_3 * sum_z
+    return (d_filter_x, d_filter_y, d_filter_z), (d_input_x, d_input_y, d_input_z), d_weight
+
+
+@device
+def d_input_weight_along(couplings, inputs, weight, grads, grad_tangents, d_inputs):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    input_x, input_y, input_z = inputs
+    (grad_0,) = grads
+    (grad_tangent_0,) = grad_tangents
+    d_input_x, d_input_y, d_input_z = d_inputs
+    coupling_tangent_0_x = couplings[0]
+    coupling_0_x = couplings[1]
+    sum_coupling_tangent_0_x = coupling_tangent_0_x * grad_0 + coupling_0_x * grad_tangent_0
+    d_input_x = d_input_x + weight * sum_coupling_tangent_0_x
+    coupling_tangent_0_y = couplings[2]
+    coupling_0_y = couplings[3]
+    sum_coupling_tangent_0_y = coupling_tangent_0_y * grad_0 + coupling_0_y * grad_tangent_0
+    d_input_y = d_input_y + weight * sum_coupling_tangent_0_y
+    coupling_tangent_0_z = couplings[4]
+    coupling_0_z = couplings[5]
+    sum_coupling_tangent_0_z = coupling_tangent_0_z * grad_0 + coupling_0_z * grad_tangent_0
+    d_input_z = d_input_z + weight * sum_coupling_tangent_0_z
+    d_weight = (
+        input_x * sum_coupling_tangent_0_x + input_y * sum_coupling_tangent_0_y
+        + input_z * sum_coupling_tangent_0_z
+    )
+    return (d_input_x, d_input_y, d_input_z), d_weight
+
+
+@device
+def backward_along(couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    input_x, input_y, input_z = inputs
+    (grad_0,) = grads
+    input_tangent_x, input_tangent_y, input_tangent_z = input_tangents
+    (grad_tangent_0,) = grad_tangents
+    d_filter_x, d_filter_y, d_filter_z = d_filters
+    d_input_x, d_input_y, d_input_z = d_inputs
+    change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+    weighted_input_x = input_x * weight
+    change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+    weighted_input_y = input_y * weight
+    change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+    weighted_input_z = input_z * weight
+    sum_x = change_of_weighted_input_x * grad_0 + weighted_input_x * grad_tangent_0
+    sum_y = change_of_weighted_input_y * grad_0 + weighted_input_y * grad_tangent_0
+    sum_z = change_of_weighted_input_z * grad_0 + weighted_input_z * grad_tangent_0
+    coupling_tangent_0_x = couplings[0]
+    coupling_0_x = couplings[1]
+    sum_coupling_tangent_0_x = coupling_tangent_0_x * grad_0 + coupling_0_x * grad_tangent_0
+    grad_0_weight_tangent = grad_0 * weight_tangent
+    d_input_x = d_input_x + weight * sum_coupling_tangent_0_x + coupling_0_x * grad_0_weight_tangent
+    coupling_tangent_0_y = couplings[2]
+    coupling_0_y = couplings[3]
+    sum_coupling_tangent_0_y = coupling_tangent_0_y * grad_0 + coupling_0_y * grad_tangent_0
+    d_input_y = d_input_y + weight * sum_coupling_tangent_0_y + coupling_0_y * grad_0_weight_tangent
+    coupling_tangent_0_z = couplings[4]
+    coupling_0_z = couplings[5]
+    sum_coupling_tangent_0_z = coupling_tangent_0_z * grad_0 + coupling_0_z * grad_tangent_0
+    d_input_z = d_input_z + weight * sum_coupling_tangent_0_z + coupling_0_z * grad_0_weight_tangent
+    d_weight = (
+        grad_0 * (
+            coupling_0_x * input_tangent_x + coupling_0_y * input_tangent_y + coupling_0_z * input_tangent_z
+        )
+        + input_x * sum_coupling_tangent_0_x + input_y * sum_coupling_tangent_0_y
+        + input_z * sum_coupling_tangent_0_z
     )
     d_filter_x = d_filter_x + SQRT_1_3 * sum_x
     d_filter_y = d_filter_y + SQRT_1_3 * sum_y

@@ -65,6 +65,8 @@ SHARED = {
     "backward": (12, 4, 0),
     "d_grad": (20, 0, 3),
     "double_backward": (20, 4, 0),
+    "d_input_weight_along": (20, 0, 0),
+    "backward_along": (20, 4, 0),
 }
 """By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, and for a team's lane."""
 
@@ -1176,6 +1178,358 @@ def double_backward(
                 d_filter_1, d_input, d_weight = convolution_1_1_1.double_backward(
                     offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, input_tangent, weight_tangent_1_1_1,
                     d_filter_1, d_input,
+                )
+                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+            here = offset(d_inputs, edge * d_input_row + input_at + channel)
+            put(here, 0, d_input[0], active, adding)
+            put(here, channels, d_input[1], active, adding)
+            put(here, 2 * channels, d_input[2], active, adding)
+            here = offset(couplings, tile * 20 + (at * warps + lane // WARP) * 4)
+            total = fold_all(
+                d_filter_0[0], d_filter_1[0], d_filter_1[1], d_filter_1[2], zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs), zero_like(inputs),
+                zero_like(inputs),
+            )
+            store(here, place, total, place < 4)
+        cuda.syncthreads()
+        at = lane // WARP
+        while at < count:
+            totals = offset(couplings, tile * 20 + at * warps * 4)
+            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
+            if filter_at_0 >= 0:
+                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
+            if filter_at_1 >= 0:
+                write_totals(
+                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
+                    filter_adding_1,
+                )
+            at += warps
+        begin += tile
+
+
+@kernel
+def d_input_weight_along(
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
+    filters: Floats, filter_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
+    filter_tangents: Floats, filter_tangent_row: Size,
+    grad_tangents: Channels,
+    d_inputs: Channels, d_input_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    filter_at_0: Int, filter_at_1: Int,
+    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
+    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
+    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    couplings = pointer(cuda.shared.array(0, number, ALIGNED))
+    edges = pointer(cuda.shared.array(MOST_EDGES, index))
+    neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
+    weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
+    channel = cuda.blockIdx.y * lanes + lane
+    active = full > 0 or channel < channels
+    node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
+    if node < 0:
+        return
+    has_0_1_1 = weight_at_0_1_1 >= 0
+    has_1_1_0 = weight_at_1_1_0 >= 0
+    has_1_1_1 = weight_at_1_1_1 >= 0
+    here = offset(grads, node * grad_row + grad_at_0_1_1 + channel)
+    grad_0_1_1 = (
+        load(here, 0, active and has_0_1_1),
+        load(here, grad_step_0_1_1, active and has_0_1_1),
+        load(here, 2 * grad_step_0_1_1, active and has_0_1_1),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_0_1_1 + channel)
+    grad_tangent_0_1_1 = (
+        load(here, 0, active and has_0_1_1),
+        load(here, grad_step_0_1_1, active and has_0_1_1),
+        load(here, 2 * grad_step_0_1_1, active and has_0_1_1),
+    )
+    here = offset(grads, node * grad_row + grad_at_1_1_0 + channel)
+    grad_1_1_0 = (
+        load(here, 0, active and has_1_1_0),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_1_1_0 + channel)
+    grad_tangent_1_1_0 = (
+        load(here, 0, active and has_1_1_0),
+    )
+    here = offset(grads, node * grad_row + grad_at_1_1_1 + channel)
+    grad_1_1_1 = (
+        load(here, 0, active and has_1_1_1),
+        load(here, grad_step_1_1_1, active and has_1_1_1),
+        load(here, 2 * grad_step_1_1_1, active and has_1_1_1),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_1_1_1 + channel)
+    grad_tangent_1_1_1 = (
+        load(here, 0, active and has_1_1_1),
+        load(here, grad_step_1_1_1, active and has_1_1_1),
+        load(here, 2 * grad_step_1_1_1, active and has_1_1_1),
+    )
+    begin = first
+    while begin < last:
+        count = min(tile, last - begin)
+        cuda.syncthreads()
+        slot, part = thread & (tile - 1), thread >> tile_bits
+        if slot < count:
+            edge = within(order[begin + slot], num_edges)
+            if part == 0:
+                edges[slot] = edge
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
+            coupling = offset(couplings, slot * 20)
+            if part == 0 and has_0_1_1:
+                convolution_0_1_1.d_grad_couplings(
+                    offset(filters, edge * filter_row + filter_at_0),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_0), coupling,
+                )
+            if part == 1 and has_1_1_0:
+                convolution_1_1_0.double_backward_couplings(
+                    offset(filters, edge * filter_row + filter_at_1),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
+                )
+            if part == 2 and has_1_1_1:
+                convolution_1_1_1.double_backward_couplings(
+                    offset(filters, edge * filter_row + filter_at_1),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
+                )
+        cuda.syncthreads()
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+            gather(here, channels, active),
+            gather(here, 2 * channels, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+        for at in range(team, count, teams):
+            edge = edges[at]
+            coupling = offset(couplings, at * 20)
+            input = next_input
+            weight_0_1_1 = next_weight_0_1_1
+            weight_1_1_0 = next_weight_1_1_0
+            weight_1_1_1 = next_weight_1_1_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
+                gather(here, channels, active),
+                gather(here, 2 * channels, active),
+            )
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            d_weights_here = offset(d_weights, edge * d_weight_row + channel)
+            d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
+            if has_0_1_1:
+                d_input, d_weight = convolution_0_1_1.d_input_weight_along(
+                    coupling, input, weight_0_1_1, grad_0_1_1, grad_tangent_0_1_1, d_input,
+                )
+                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+            if has_1_1_0:
+                d_input, d_weight = convolution_1_1_0.d_input_weight_along(
+                    offset(coupling, 2), input, weight_1_1_0, grad_1_1_0, grad_tangent_1_1_0, d_input,
+                )
+                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+            if has_1_1_1:
+                d_input, d_weight = convolution_1_1_1.d_input_weight_along(
+                    offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, grad_tangent_1_1_1, d_input,
+                )
+                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+            here = offset(d_inputs, edge * d_input_row + input_at + channel)
+            put(here, 0, d_input[0], active, adding)
+            put(here, channels, d_input[1], active, adding)
+            put(here, 2 * channels, d_input[2], active, adding)
+        begin += tile
+
+
+@kernel
+def backward_along(
+    pieces: Indices, order: Indices, num_edges: Size,
+    sources: Indices, num_nodes: Size,
+    weight_index: Indices, weights_shared: Int, num_weights: Size,
+    filters: Floats, filter_row: Size,
+    inputs: Channels, input_row: Size,
+    weights: Channels, weight_row: Size,
+    grads: Channels, grad_row: Size,
+    filter_tangents: Floats, filter_tangent_row: Size,
+    input_tangents: Channels,
+    weight_tangents: Channels,
+    grad_tangents: Channels,
+    d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
+    d_inputs: Channels, d_input_row: Size,
+    d_weights: Channels, d_weight_row: Size,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    filter_at_0: Int, filter_at_1: Int,
+    filter_adding_0: Int, filter_adding_1: Int,
+    weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
+    weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
+    weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    couplings = pointer(cuda.shared.array(0, number, ALIGNED))
+    edges = pointer(cuda.shared.array(MOST_EDGES, index))
+    neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
+    weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    thread = cuda.threadIdx.x
+    lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
+    channel = cuda.blockIdx.y * lanes + lane
+    active = full > 0 or channel < channels
+    node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
+    if node < 0:
+        return
+    has_0_1_1 = weight_at_0_1_1 >= 0
+    has_1_1_0 = weight_at_1_1_0 >= 0
+    has_1_1_1 = weight_at_1_1_1 >= 0
+    here = offset(grads, node * grad_row + grad_at_0_1_1 + channel)
+    grad_0_1_1 = (
+        load(here, 0, active and has_0_1_1),
+        load(here, grad_step_0_1_1, active and has_0_1_1),
+        load(here, 2 * grad_step_0_1_1, active and has_0_1_1),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_0_1_1 + channel)
+    grad_tangent_0_1_1 = (
+        load(here, 0, active and has_0_1_1),
+        load(here, grad_step_0_1_1, active and has_0_1_1),
+        load(here, 2 * grad_step_0_1_1, active and has_0_1_1),
+    )
+    here = offset(grads, node * grad_row + grad_at_1_1_0 + channel)
+    grad_1_1_0 = (
+        load(here, 0, active and has_1_1_0),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_1_1_0 + channel)
+    grad_tangent_1_1_0 = (
+        load(here, 0, active and has_1_1_0),
+    )
+    here = offset(grads, node * grad_row + grad_at_1_1_1 + channel)
+    grad_1_1_1 = (
+        load(here, 0, active and has_1_1_1),
+        load(here, grad_step_1_1_1, active and has_1_1_1),
+        load(here, 2 * grad_step_1_1_1, active and has_1_1_1),
+    )
+    here = offset(grad_tangents, node * grad_row + grad_at_1_1_1 + channel)
+    grad_tangent_1_1_1 = (
+        load(here, 0, active and has_1_1_1),
+        load(here, grad_step_1_1_1, active and has_1_1_1),
+        load(here, 2 * grad_step_1_1_1, active and has_1_1_1),
+    )
+    place = fold_place(lane % WARP)
+    warps = lanes // WARP
+    begin = first
+    while begin < last:
+        count = min(tile, last - begin)
+        cuda.syncthreads()
+        slot, part = thread & (tile - 1), thread >> tile_bits
+        if slot < count:
+            edge = within(order[begin + slot], num_edges)
+            if part == 0:
+                edges[slot] = edge
+                neighbors[slot] = within(sources[edge], num_nodes) * input_row
+                weights_at = weight_index[edge] if weights_shared else edge
+                weight_rows[slot] = within(weights_at, num_weights) * weight_row
+            coupling = offset(couplings, slot * 20)
+            if part == 0 and has_0_1_1:
+                convolution_0_1_1.d_grad_couplings(
+                    offset(filters, edge * filter_row + filter_at_0),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_0), coupling,
+                )
+            if part == 1 and has_1_1_0:
+                convolution_1_1_0.double_backward_couplings(
+                    offset(filters, edge * filter_row + filter_at_1),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
+                )
+            if part == 2 and has_1_1_1:
+                convolution_1_1_1.double_backward_couplings(
+                    offset(filters, edge * filter_row + filter_at_1),
+                    offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
+                )
+        cuda.syncthreads()
+        first_at = min(team, count - 1)
+        here = offset(inputs, neighbors[first_at] + input_at + channel)
+        next_input = (
+            gather(here, 0, active),
+            gather(here, channels, active),
+            gather(here, 2 * channels, active),
+        )
+        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
+        next_input_tangent = (
+            gather(here, 0, active),
+            gather(here, channels, active),
+            gather(here, 2 * channels, active),
+        )
+        here = offset(weights, weight_rows[first_at] + channel)
+        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+        here = offset(weight_tangents, weight_rows[first_at] + channel)
+        next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+        next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+        next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+        for at in range(team, count, teams):
+            edge = edges[at]
+            coupling = offset(couplings, at * 20)
+            input = next_input
+            weight_0_1_1 = next_weight_0_1_1
+            weight_1_1_0 = next_weight_1_1_0
+            weight_1_1_1 = next_weight_1_1_1
+            input_tangent = next_input_tangent
+            weight_tangent_0_1_1 = next_weight_tangent_0_1_1
+            weight_tangent_1_1_0 = next_weight_tangent_1_1_0
+            weight_tangent_1_1_1 = next_weight_tangent_1_1_1
+            following = min(at + teams, count - 1)
+            here = offset(inputs, neighbors[following] + input_at + channel)
+            next_input = (
+                gather(here, 0, active),
+                gather(here, channels, active),
+                gather(here, 2 * channels, active),
+            )
+            here = offset(input_tangents, neighbors[following] + input_at + channel)
+            next_input_tangent = (
+                gather(here, 0, active),
+                gather(here, channels, active),
+                gather(here, 2 * channels, active),
+            )
+            here = offset(weights, weight_rows[following] + channel)
+            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            here = offset(weight_tangents, weight_rows[following] + channel)
+            next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
+            next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
+            next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            d_weights_here = offset(d_weights, edge * d_weight_row + channel)
+            d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
+            d_filter_0 = (zero_like(inputs),)
+            d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
+            if has_0_1_1:
+                d_filter_0, d_input, d_weight = convolution_0_1_1.backward_along(
+                    coupling, input, weight_0_1_1, grad_0_1_1, input_tangent, weight_tangent_0_1_1,
+                    grad_tangent_0_1_1, d_filter_0, d_input,
+                )
+                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+            if has_1_1_0:
+                d_filter_1, d_input, d_weight = convolution_1_1_0.backward_along(
+                    offset(coupling, 2), input, weight_1_1_0, grad_1_1_0, input_tangent, weight_tangent_1_1_0,
+                    grad_tangent_1_1_0, d_filter_1, d_input,
+                )
+                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+            if has_1_1_1:
+                d_filter_1, d_input, d_weight = convolution_1_1_1.backward_along(
+                    offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, input_tangent, weight_tangent_1_1_1,
+                    grad_tangent_1_1_1, d_filter_1, d_input,
                 )
                 stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)

@@ -5,15 +5,17 @@
 Each function returns derivatives of T, or of T along tangents (Δ), added to those of earlier edges and
 paths. What an edge's channels have in common is computed once, by `…_couplings`, and kept in shared memory.
 
-    kernel           strategy  per edge     per channel  plain sum
-    output           coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input          coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_filter         coupling  0 mul 0 add  2 mul 1 add  2 mul 1 add
-    d_weight         coupling  0 mul 0 add  2 mul 0 add  2 mul 0 add
-    d_input_weight   coupling  0 mul 0 add  3 mul 0 add  4 mul 0 add
-    backward         coupling  0 mul 0 add  5 mul 1 add  6 mul 1 add
-    d_grad           coupling  0 mul 0 add  5 mul 2 add  5 mul 2 add
-    double_backward  coupling  0 mul 0 add  9 mul 4 add  11 mul 4 add
+    kernel                strategy  per edge     per channel   plain sum
+    output                coupling  0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_input               coupling  0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_filter              coupling  0 mul 0 add  2 mul 1 add   2 mul 1 add
+    d_weight              coupling  0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_input_weight        coupling  0 mul 0 add  3 mul 0 add   4 mul 0 add
+    backward              coupling  0 mul 0 add  5 mul 1 add   6 mul 1 add
+    d_grad                coupling  0 mul 0 add  5 mul 2 add   5 mul 2 add
+    double_backward       coupling  0 mul 0 add  9 mul 4 add   11 mul 4 add
+    d_input_weight_along  coupling  0 mul 0 add  4 mul 1 add   8 mul 2 add
+    backward_along        coupling  0 mul 0 add  12 mul 6 add  17 mul 7 add
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -97,7 +99,7 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge for `d_grad` and `double_backward`."""
+    """The 2 values of an edge for `d_grad`, `double_backward`, `d_input_weight_along` and `backward_along`."""
     filter_0 = read(filters, 0)
     couplings[0] = filter_0
     filter_tangent_0 = read(filter_tangents, 0)
@@ -132,4 +134,42 @@ def double_backward(couplings, inputs, weight, grads, input_tangents, weight_tan
     filter_0 = couplings[0]
     d_input_0 = d_input_0 + grad_0 * (filter_tangent_0 * weight + filter_0 * weight_tangent)
     d_weight = grad_0 * (filter_tangent_0 * input_0 + filter_0 * input_tangent_0)
+    return (d_filter_0,), (d_input_0,), d_weight
+
+
+@device
+def d_input_weight_along(couplings, inputs, weight, grads, grad_tangents, d_inputs):
+    """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    (input_0,) = inputs
+    (grad_0,) = grads
+    (grad_tangent_0,) = grad_tangents
+    (d_input_0,) = d_inputs
+    filter_tangent_0 = couplings[1]
+    filter_0 = couplings[0]
+    sum_filter_tangent_0 = filter_tangent_0 * grad_0 + filter_0 * grad_tangent_0
+    d_input_0 = d_input_0 + weight * sum_filter_tangent_0
+    d_weight = input_0 * sum_filter_tangent_0
+    return (d_input_0,), d_weight
+
+
+@device
+def backward_along(couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs):
+    """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
+    (input_0,) = inputs
+    (grad_0,) = grads
+    (input_tangent_0,) = input_tangents
+    (grad_tangent_0,) = grad_tangents
+    (d_filter_0,) = d_filters
+    (d_input_0,) = d_inputs
+    change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
+    weighted_input_0 = input_0 * weight
+    d_filter_0 = d_filter_0 + change_of_weighted_input_0 * grad_0 + weighted_input_0 * grad_tangent_0
+    filter_tangent_0 = couplings[1]
+    filter_tangent_0_grad_0 = filter_tangent_0 * grad_0
+    filter_0 = couplings[0]
+    filter_0_grad_0 = filter_0 * grad_0
+    filter_0_grad_tangent_0 = filter_0 * grad_tangent_0
+    sum_filter_tangent_0_grad_0 = filter_tangent_0_grad_0 + filter_0_grad_tangent_0
+    d_input_0 = d_input_0 + weight * sum_filter_tangent_0_grad_0 + weight_tangent * filter_0_grad_0
+    d_weight = input_0 * sum_filter_tangent_0_grad_0 + input_tangent_0 * filter_0_grad_0
     return (d_filter_0,), (d_input_0,), d_weight
