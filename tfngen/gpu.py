@@ -25,6 +25,8 @@ HALVES = ("float16", "bfloat16")
 """What kernels that compute in float32 may have in memory instead."""
 OLDEST: Capability = (7, 5)
 """The oldest compute capability that CUDA 13 compiles for."""
+COPIES: Capability = (8, 0)
+"""The oldest whose memory is copied to shared memory while a lane goes on."""
 
 
 def parse_capability(text: str) -> Capability:

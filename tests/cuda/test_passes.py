@@ -61,18 +61,17 @@ def test_places_count_pairs_where_lanes_have_two_channels(package):
         assert 2 * pairs[name] == single[name]
 
 
-def test_later_passes_add_to_what_earlier_ones_have_written(package):
+def test_passes_have_derivatives_by_filters_of_their_own(package):
     found = passes(package, "backward")
     first, second, third = (each.kernel.constants for each in found.sequence.steps)
-    assert {first[f"filter_adding_{l}"] for l in (0, 1)} == {0}
-    assert {second[f"filter_adding_{l}"] for l in (0, 1)} == {third["filter_adding_1"]} == {1}
-    assert not found.fill_filters
+    assert [each["d_filter_slot"] for each in (first, second, third)] == [0, 1, 2]
+    assert found.slots == 3
 
 
 def test_filters_that_some_pass_leaves_out_begin_as_zeros(package):
     found = passes(package, "backward", irreps=("64x0e", "0e+1o", "0e"))
     assert found.fill_filters
-    assert found.sequence.steps[0].kernel.constants["filter_adding_0"] == 1
+    assert found.slots == 1
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda each: each.name)

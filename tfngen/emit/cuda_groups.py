@@ -16,7 +16,7 @@ from tfngen.emit.blocks import indented
 from tfngen.emit.cuda_functions import LaneFunctions, filter_arrays, tuple_of
 from tfngen.emit.printer import MAX_LINE
 from tfngen.forms import TANGENT, Form
-from tfngen.gpu import FOLDED, PARTS
+from tfngen.gpu import FOLDED, PARTS, WARP
 from tfngen.irreps import Path
 
 REGISTERS_FOR_SUMS = 64
@@ -52,13 +52,15 @@ class GroupKernel:
         start: what is held for a node.
         rows: where an edge's rows begin, computed once for all lanes.
         couplings: the calls that compute an edge's.
-        ahead: what is loaded before the first edge's turn.
+        array: an operand that is read edge by edge and channel by channel.
+        copies: of what a lane reads of an edge, begun some edges before its turn.
         edge: what is done for an edge and channel.
         tile_end: what is done when a tile's edges are through.
         finish: what becomes of a node's sums.
         stride: values of shared memory for an edge.
         totals: values of shared memory for an edge and warp.
         handed: sums that a lane hands over to another team's at once.
+        copied: values that a lane has copied of an edge.
     """
 
     name: str
@@ -67,13 +69,15 @@ class GroupKernel:
     start: str
     rows: str
     couplings: str
-    ahead: str
+    array: str
+    copies: str
     edge: str
     tile_end: str
     finish: str
     stride: int
     totals: int
     handed: int
+    copied: int
 
 
 def group_kernel(form: Form, paths: Sequence[Path], functions: Sequence[LaneFunctions]) -> GroupKernel:
@@ -91,7 +95,9 @@ class _Layout:
         self.sums = next((name for name in form.results if name in ("output", "d_grad")), None)
         self.takes = set(form.operands)
         self.held = [name for name in form.operands if name.removesuffix(TANGENT) == "grad"]
-        self.zero = next(f"zero_like({each}s)" for each in form.operands if _kind(each) == "Channels")
+        self.array = next(f"{each}s" for each in form.operands if _kind(each) == "Channels")
+        self.zero = f"zero_like({self.array})"
+        self.gathered = self._gathered()
 
     @property
     def kernel(self) -> GroupKernel:
@@ -102,13 +108,15 @@ class _Layout:
             start=indented(self._start(), FRAME),
             rows=indented(self._rows(), EDGE + 4),
             couplings=indented(self._couplings(), EDGE),
-            ahead=indented(self._gather("first_at"), TILE),
+            array=self.array,
+            copies=indented(self._copies(), EDGE + 4),
             edge=indented(self._edge(), EDGE),
             tile_end=indented(self._tile_end(), TILE),
             finish=indented(self._finish(), FRAME),
             stride=self.stride,
             totals=self.totals,
             handed=max(2 * path.l_output + 1 for path in self.paths) if self.sums else 0,
+            copied=len(self.gathered),
         )
 
     # ── arguments ───────────────────────────────────────────────────────────────────────────────────────
@@ -132,14 +140,16 @@ class _Layout:
             if name == "d_filter":
                 row.append("d_filter_tile: Size")
             lines.append(row)
-        numbers = ["tile", "tile_bits", "lanes", "teams", "full", "channels", "input_at"]
+        numbers = ["tile", "tile_bits", "lanes", "teams", "stages", "ring_at"]
+        numbers += ["full", "channels", "input_at"]
         numbers += ["adding"] if "d_input" in form.results else []
+        numbers += ["d_filter_slot"] if self.totals else []
         lines.append([f"{each}: Int" for each in numbers])
-        places = ["filter_at", *(["filter_adding"] if self.totals else [])]
-        lines += [[f"{each}_{l}: Int" for l in self.degrees] for each in places]
+        lines.append([f"filter_at_{l}: Int" for l in self.degrees])
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
         places += ["grad_adding"] if self.sums else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
+        lines.append(["by_itself: Int"])
         return tuple(f"{', '.join(line)}," for line in lines)
 
     # ── what is held for a node ─────────────────────────────────────────────────────────────────────────
@@ -223,8 +233,7 @@ class _Layout:
         lines.append(
             f"coupling = offset(couplings, at * {self.stride})" if self.stride else "coupling = couplings"
         )
-        lines += [f"{name} = next_{name}" for name in self._gathered()]
-        lines += ["following = min(at + teams, count - 1)", *self._gather("following")]
+        lines += self._read()
         if "d_weight" in form.results:
             lines.append("d_weights_here = offset(d_weights, edge * d_weight_row + channel)")
         if "d_input" in form.results:
@@ -237,30 +246,43 @@ class _Layout:
             at += function.couplings
         return [*lines, *self._results_of_edge()]
 
-    def _gathered(self) -> list[str]:
-        """What is loaded for an edge and a channel."""
-        names = []
+    def _gathered(self) -> dict[str, str]:
+        """What a lane reads of an edge, value by value: its name, and whether it is there."""
+        found = {}
         for name in self.form.operands:
             if name.removesuffix(TANGENT) == "input":
-                names.append(name)
+                found |= {f"{name}[{m}]": "active" for m in range(self.components)}
             elif name.removesuffix(TANGENT) == "weight":
-                names += [f"{name}_{_tag(path)}" for path in self.paths]
-        return names
+                found |= {f"{name}_{_tag(path)}": f"active and {_has(path)}" for path in self.paths}
+        return found
 
-    def _gather(self, at: str) -> list[str]:
-        """Load it for the edge `at`, ahead of its turn."""
-        lines: list[str] = []
-        for name in (each for each in self.form.operands if each.removesuffix(TANGENT) == "input"):
-            lines.append(f"here = offset({name}s, neighbors[{at}] + input_at + channel)")
-            places = [_at(m, "channels") for m in range(self.components)]
-            lines += _tuple_lines(f"next_{name}", [f"gather(here, {place}, active)" for place in places])
-        for name in (each for each in self.form.operands if each.removesuffix(TANGENT) == "weight"):
-            lines.append(f"here = offset({name}s, weight_rows[{at}] + channel)")
-            lines += [
-                f"next_{name}_{_tag(path)} = stream(here, weight_at_{_tag(path)}, active and {_has(path)})"
-                for path in self.paths
-            ]
+    def _copies(self) -> list[str]:
+        """Begin to copy what a lane reads of the edge `following`."""
+        lines, places = [], (_at(number, "threads") for number in range(len(self.gathered)))
+        for name in self.form.operands:
+            if name.removesuffix(TANGENT) == "input":
+                lines.append(f"here = offset({name}s, neighbors[following] + input_at + channel)")
+                found = [(_at(m, "channels"), "") for m in range(self.components)]
+            elif name.removesuffix(TANGENT) == "weight":
+                lines.append(f"here = offset({name}s, weight_rows[following] + channel)")
+                found = [(f"weight_at_{_tag(path)}", f"if {_has(path)}:") for path in self.paths]
+            else:
+                continue
+            for (at, condition), place in zip(found, places, strict=False):
+                call = f"copy(coming, {place}, here, {at}, {condition != ''}, by_itself)"
+                lines += [condition, f"    {call}"] if condition else [call]
         return lines
+
+    def _read(self) -> list[str]:
+        """Read it when the edge's turn has come."""
+        lines, inputs = [], {}
+        for number, (name, there) in enumerate(self.gathered.items()):
+            value = f"load(mine, {_at(number, 'threads')}, {there})"
+            if "[" in name:
+                inputs.setdefault(name.partition("[")[0], []).append(value)
+            else:
+                lines.append(f"{name} = {value}")
+        return [line for name, values in inputs.items() for line in _tuple_lines(name, values)] + lines
 
     def _call(self, path: Path, at: int) -> list[str]:
         """The call of a path's function, and what is written at once."""
@@ -304,17 +326,27 @@ class _Layout:
     def _tile_end(self) -> list[str]:
         if not self.totals:
             return []
-        lines, at = ["cuda.syncthreads()", "at = lane // WARP", "while at < count:"], 0
-        lines.append(f"    totals = offset(couplings, tile * {self.stride} + at * warps * {self.totals})")
-        start = "cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row"
-        lines.append(f"    here = offset(d_filters, {start})")
+        lanes = min(1 << (self.totals - 1).bit_length(), WARP)
+        lines = [
+            "cuda.syncthreads()",
+            f"m = thread % {lanes}",
+            f"while m < {self.totals}:",
+        ]
         for l in self.degrees:
-            arguments = [f"offset(here, filter_at_{l})", _offset("totals", at), str(self.totals)]
-            arguments += ["warps", "lane % WARP", str(2 * l + 1), f"filter_adding_{l}"]
-            lines.append(f"    if filter_at_{l} >= 0:")
-            lines += _call_lines("write_totals", arguments, 8)
-            at += 2 * l + 1
-        return [*lines, "    at += warps"]
+            begin = sum(2 * each + 1 for each in self.degrees if each < l)
+            call = f"column = column_of(filter_at_{l}, {f'm - {begin}' if begin else 'm'})"
+            lines += [f"    if m >= {begin}:", f"        {call}"] if begin else [f"    {call}"]
+        return [
+            *lines,
+            "    here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)",
+            f"    totals = offset(couplings, tile * {self.stride} + m)",
+            f"    at = thread // {lanes}",
+            "    while at < count and column >= 0:",
+            f"        total = total_of(offset(totals, at * warps * {self.totals}), {self.totals}, warps)",
+            "        store(here, edges[at] * d_filter_row, total, True)",
+            f"        at += threads // {lanes}",
+            f"    m += {lanes}",
+        ]
 
 
 def _stride(couplings: int) -> int:

@@ -37,13 +37,16 @@ WORDS = frozenset(
         "MOST_EDGES",
         "Size",
         "WARP",
+        "column_of",
         "constant",
+        "copy",
         "cuda",
         "device",
+        "end_copies",
         "fold_all",
         "fold_place",
-        "gather",
         "index",
+        "kept_like",
         "kernel",
         "load",
         "load_piece",
@@ -57,10 +60,10 @@ WORDS = frozenset(
         "row_of",
         "shared_like",
         "store",
-        "stream",
         "stream_out",
+        "total_of",
+        "wait_for_copies",
         "within",
-        "write_totals",
         "zero",
         "zero_like",
     ]
@@ -141,14 +144,16 @@ def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: B
     """The kernels of all paths of one input degree."""
     listed = [f"    {path}" for path in paths]
     text = "\n".join(
-        "\n".join((*each.parameters, each.start, each.ahead, each.edge, each.tile_end, each.finish))
+        "\n".join((*each.parameters, each.start, each.copies, each.edge, each.tile_end, each.finish))
         for each in kernels
     )
     always = {
         "ALIGNED",
         "MOST_EDGES",
         "cuda",
+        "end_copies",
         "index",
+        "kept_like",
         "kernel",
         "load_piece",
         "number",
@@ -158,6 +163,7 @@ def _group_source(paths: Sequence[Path], kernels: Sequence[GroupKernel], spec: B
         "Indices",
         "Int",
         "Size",
+        "wait_for_copies",
         "within",
     }
     return render(

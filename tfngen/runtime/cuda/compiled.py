@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tfngen.files import write_bytes
-from tfngen.gpu import OLDEST, Capability, check_capability
+from tfngen.gpu import COPIES, OLDEST, Capability, check_capability
 from tfngen.runtime.cuda.kernel import Kernel
 
 REGISTERS = (64, 80, 96, 128, 168)
@@ -92,7 +92,7 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     """
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    code = ObjectCode.from_ltoir(_intermediate(kernel))
+    code = ObjectCode.from_ltoir(_intermediate(kernel, capability >= COPIES))
     arch = f"sm_{capability[0]}{capability[1]}"
     whole = LinkerOptions(arch=arch, link_time_optimization=True, ptx=True)
     ptx = bytes(Linker(code, options=whole).link("ptx").code).decode()
@@ -117,11 +117,14 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
 
 
 @lru_cache(maxsize=64)
-def _intermediate(kernel: Kernel) -> bytes:
-    """What the linker makes code of for any GPU."""
+def _intermediate(kernel: Kernel, by_itself: bool) -> bytes:
+    """What the linker makes code of for any GPU, or for those that copy to shared memory by themselves."""
     from tfngen.runtime.cuda.seam import to_intermediate
 
-    return to_intermediate(kernel.function, kernel.types, OLDEST, kernel.typed_constants)
+    constants = kernel.typed_constants
+    if "by_itself" in constants:
+        constants["by_itself"] = type(constants["by_itself"])(by_itself)
+    return to_intermediate(kernel.function, kernel.types, OLDEST, constants)
 
 
 def _instructions(ptx: str) -> dict[str, int]:

@@ -17,7 +17,7 @@ from tfngen import naming
 from tfngen.forms import FORM, Form
 from tfngen.gpu import WARP, Capability
 from tfngen.runtime.compiling import Request, compile_together
-from tfngen.runtime.cuda.block import block_for
+from tfngen.runtime.cuda.block import Shared, block_for
 from tfngen.runtime.cuda.compiled import is_missing
 from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.pieces import pieces_of
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 START = 20_000
 """Bytes of kernels' Python code that take as long to compile as a process to start, some five seconds."""
-MOST_IN_PAIRS = 140
+MOST_IN_PAIRS = 190
 """The registers that a lane may need for two channels, its addresses left out."""
 
 
@@ -82,8 +82,8 @@ class _Passes(NamedTuple):
         sequence: a kernel of all paths of one input degree each, fitted to where their parts of rows begin.
         tensors: the names of operands and results.
         widths: of rows, slot by slot.
-        slots: how many parts derivatives by filters come in, one for each block of channels.
-        fill_filters: whether all passes add to those, which begin as zeros.
+        slots: how many parts derivatives by filters come in, one for each pass and block of channels.
+        fill_filters: whether those begin as zeros, since some pass leaves some of them out.
         fill_inputs: whether derivatives by inputs are not written in all of their rows.
         fill_sums: the same of sums over a node's edges, or whether some are begun by several passes.
     """
@@ -183,23 +183,25 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     going = [(kernels(package, dtype, name), together) for name, together in going_together(paths, home)]
     fit = partial(launch_of, form, dtype=dtype, even=even)
     blocks = [fit(module, together).blocks for module, together in going]
-    columns = {path.filter_offset: 2 * path.l_filter + 1 for path in paths}
-    fill_filters = len(set(blocks)) > 1 or sum(columns.values()) < widths.filter
+    columns = [
+        sum({path.filter_offset: 2 * path.l_filter + 1 for path in together}.values())
+        for _, together in going
+    ]
     steps: list[Step] = []
-    written: set[tuple[str, int]] = {("filter", each) for each in columns} if fill_filters else set()
+    written: set[tuple[str, int]] = set()
     fill_sums = "grad" in form.by and not _are_summed_once(paths, widths.grad)
     written |= {("grad", each) for each in range(widths.grad)} if fill_sums else set()
-    for module, together in going:
-        steps.append(fit(module, together, written=frozenset(written)))
-        written |= {(slot, path.offset(slot)) for path in together for slot in ("filter", "input", "grad")}
+    for number, (module, together) in enumerate(going):
+        steps.append(fit(module, together, written=frozenset(written), slot=sum(blocks[:number])))
+        written |= {(slot, path.offset(slot)) for path in together for slot in ("input", "grad")}
     inputs = {path.input_offset: path.channels * (2 * path.l_input + 1) for path in paths}
     fill_inputs = sum(inputs.values()) < widths.input
     tensors = (*form.operands, *form.results)
     request = Request(package, "cuda", form_name, plan, str(dtype).removeprefix("torch."), even)
     prepare = partial(_compile, request, [step.kernel for step in steps])
     launches = LaunchSequence(steps, _names(tensors), prepare)
-    slots = max(blocks, default=1)
-    return _Passes(launches, tensors, widths, slots, fill_filters, fill_inputs, fill_sums)
+    fill_filters = min(columns, default=0) < widths.filter
+    return _Passes(launches, tensors, widths, sum(blocks), fill_filters, fill_inputs, fill_sums)
 
 
 def _are_summed_once(paths: Sequence[PackedPath], width: int) -> bool:
@@ -253,6 +255,7 @@ def launch_of(
     dtype: torch.dtype,
     even: bool = True,
     written: frozenset[tuple[str, int]] = frozenset(),
+    slot: int = 0,
 ) -> Step:
     """The pass of `paths`, all of one input irrep; along y, blocks for all channels of a piece.
 
@@ -263,18 +266,19 @@ def launch_of(
         dtype: of the tensors.
         even: whether channels come in pairs in memory.
         written: by slot and place in a row, what earlier passes have left of derivatives, or zeros.
+        slot: the first of those for its derivatives by filters.
     """
     kernel, channels = suited(getattr(module, form.name), dtype), paths[0].channels
     pairs = even and _in_pairs(form, paths, dtype)
     of_lane = 1 + pairs
     lanes = channels // of_lane
-    block = block_for(
-        lanes, _has_long_pieces(form), module.SHARED[form.name], computed_in(dtype).itemsize, pairs
-    )
+    shared, computed = Shared(*module.SHARED[form.name]), computed_in(dtype).itemsize
+    block = block_for(lanes, _has_long_pieces(form), shared, computed, dtype.itemsize, pairs)
     numbers = {name: -1 for name in kernel.arguments if "_at" in name or "_step" in name}
     numbers |= {name: 0 for name in kernel.arguments if "adding" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
     numbers |= {"lanes": block.lanes, "teams": block.teams}
+    numbers |= {"stages": block.stages, "ring_at": block.ring_at, "by_itself": 1, "d_filter_slot": slot}
     numbers |= {"full": int(lanes % block.lanes == 0), "channels": lanes}
     numbers |= {"input_at": paths[0].input_offset // of_lane}
     numbers |= {"adding": int(("input", paths[0].input_offset) in written)}
@@ -284,7 +288,6 @@ def launch_of(
         numbers[f"grad_adding_{tag}"] = int(path.grad_offset in begun)
         begun.add(path.grad_offset)
         numbers[f"filter_at_{path.l_filter}"] = path.filter_offset
-        numbers[f"filter_adding_{path.l_filter}"] = int(("filter", path.filter_offset) in written)
         numbers[f"weight_at_{tag}"] = path.weight_offset // of_lane
         numbers[f"grad_at_{tag}"] = path.grad_offset // of_lane
         numbers[f"grad_step_{tag}"] = path.grad_step // of_lane
@@ -304,7 +307,7 @@ def _has_long_pieces(form: Form) -> bool:
 
 def _in_pairs(form: Form, paths: Sequence[PackedPath], dtype: torch.dtype) -> bool:
     """Whether a lane is to have two channels: no lane is idle then, and registers suffice."""
-    if form.name == "d_grad" or dtype == torch.float64 or paths[0].channels % (2 * WARP):
+    if dtype == torch.float64 or paths[0].channels % (2 * WARP):
         return False
     places = ("input_offset", "weight_offset", "grad_offset", "grad_step")
     if any(getattr(path, each) % 2 for path in paths for each in places):

@@ -20,6 +20,10 @@ from tfngen.runtime.cuda.sequence import LaunchSequence, go_through
 
 NEEDED_DRIVER = 13000
 """The oldest driver, as it counts itself, that loads what CUDA 13 compiles."""
+UNASKED_SHARED_BYTES = 48 * 1024
+"""What a block may have of shared memory without asking."""
+DYNAMIC_SHARED_BYTES = 8
+"""The driver's number of what is asked for then."""
 _loading = Lock()
 
 
@@ -54,15 +58,18 @@ def _launch(sequence: LaunchSequence, index: int, blocks: int, values: Iterable[
     functions = sequence.loaded.get(index)
     if functions is None:
         sequence.prepare(torch.cuda.get_device_capability(index))
-        functions = tuple(_load(step.kernel, index) for step in sequence.steps)
+        functions = tuple(_load(step.kernel, index, step.shared_bytes) for step in sequence.steps)
         sequence.loaded[index] = functions
     packed = sequence.packed(functions, blocks, values)
     stream = torch._C._cuda_getCurrentRawStream(index)
     return go_through()(_launcher(), stream, len(sequence.steps), packed)
 
 
-def _load(kernel: Kernel, index: int) -> int:
-    """The kernel's function on a device, compiled and loaded by whoever comes first."""
+def _load(kernel: Kernel, index: int, shared_bytes: int) -> int:
+    """The kernel's function on a device, compiled and loaded by whoever comes first.
+
+    Blocks may have so much shared memory, beside what the kernel has by itself, each time it is launched.
+    """
     with _loading:
         if index in kernel.loaded:
             return kernel.loaded[index]
@@ -76,6 +83,11 @@ def _load(kernel: Kernel, index: int) -> int:
             f"{kernel!r} is not in its module",
         )
         assert function.value is not None, "the driver has found it"
+        if made.resources.shared + shared_bytes > UNASKED_SHARED_BYTES:
+            _check(
+                _driver().cuFuncSetAttribute(function, DYNAMIC_SHARED_BYTES, shared_bytes),
+                f"{kernel!r} is not given {shared_bytes} bytes of shared memory",
+            )
         kernel.loaded[index] = function.value
         return function.value
 

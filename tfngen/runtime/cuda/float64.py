@@ -5,8 +5,18 @@ from numba import int64 as index
 
 from tfngen.gpu import ALIGNED, MOST_EDGES, WARP
 from tfngen.runtime.cuda.kernel import Indices, Int, Size, kernel
-from tfngen.runtime.cuda.memory import offset, pointer, read, shared_like, zero_like
-from tfngen.runtime.cuda.operations import fold_place, load_piece, row_of, vocabulary, within
+from tfngen.runtime.cuda.memory import (
+    copy,
+    end_copies,
+    kept_like,
+    offset,
+    pointer,
+    read,
+    shared_like,
+    wait_for_copies,
+    zero_like,
+)
+from tfngen.runtime.cuda.operations import column_of, fold_place, load_piece, row_of, vocabulary, within
 from tfngen.runtime.cuda.seam import cuda, device
 
 _words = vocabulary(np.float64)
@@ -14,16 +24,14 @@ Channels = _words.Channels
 Floats = _words.Floats
 constant = _words.constant
 fold_all = _words.fold_all
-gather = _words.gather
 load = _words.load
 number = _words.number
 over_teams = _words.over_teams
 put = _words.put
 reciprocal_norm = _words.reciprocal_norm
 store = _words.store
-stream = _words.stream
 stream_out = _words.stream_out
-write_totals = _words.write_totals
+total_of = _words.total_of
 zero = _words.zero
 
 __all__ = [
@@ -35,13 +43,16 @@ __all__ = [
     "Indices",
     "Int",
     "Size",
+    "column_of",
     "constant",
+    "copy",
     "cuda",
     "device",
+    "end_copies",
     "fold_all",
     "fold_place",
-    "gather",
     "index",
+    "kept_like",
     "kernel",
     "load",
     "load_piece",
@@ -55,10 +66,10 @@ __all__ = [
     "row_of",
     "shared_like",
     "store",
-    "stream",
     "stream_out",
+    "total_of",
+    "wait_for_copies",
     "within",
-    "write_totals",
     "zero",
     "zero_like",
 ]

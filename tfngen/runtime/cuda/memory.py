@@ -30,6 +30,12 @@ if SIMULATED:
         return room[: len(room) // 2 * 2].reshape(-1, 2) if here.ndim == 2 else room
 
     @device
+    def kept_like(here, room):
+        """Shared memory, for numbers as they are in `here`."""
+        kept = room.view(here.dtype)
+        return kept[: len(kept) // 2 * 2].reshape(-1, 2) if here.ndim == 2 else kept
+
+    @device
     def zero_like(here):
         """Zero, or two of them, as kernels compute with the numbers in `here`."""
         number = np.float64 if here.dtype == np.float64 else np.float32
@@ -58,8 +64,20 @@ if SIMULATED:
         else:
             here[at] = value
 
-    read_early = read_once = read
     write_once = write
+
+    @device
+    def copy(room, to, here, at, once, by_itself):
+        """Begin to copy an element to shared memory; see `wait_for_copies`."""
+        room[to] = here[at]
+
+    @device
+    def end_copies(by_itself):
+        """What has been begun since this was last said belongs together."""
+
+    @device
+    def wait_for_copies(later, by_itself):
+        """Wait for all copies but those that belong to the last `later`, three at most."""
 
 else:
     # Numba lets indices of arrays count from their end, and pays for it with three instructions and two
@@ -170,6 +188,15 @@ else:
         return wanted(here, room), codegen
 
     @intrinsic
+    def kept_like(typing_context, here, room):
+        """Shared memory, for numbers as they are in `here`."""
+
+        def codegen(context, builder, signature, arguments):
+            return builder.bitcast(arguments[1], context.get_value_type(here))
+
+        return here(here, room), codegen
+
+    @intrinsic
     def zero_like(typing_context, here):
         """Zero, or two of them, as kernels compute with the numbers in `here`."""
         number = _number(here.dtype)
@@ -229,29 +256,104 @@ else:
             raise TypeError(f"{kept} is not moved at once")
         return (_KEPT[number][1 if pair else 0], *_IN_ASSEMBLY[bits])
 
-    def _reading(operation: str) -> Any:
-        """`read` as an instruction that compilers leave where it stands: they would wait with it until the
-        value is needed, to have its register for something else meanwhile."""
+    @device
+    def copy(room, to, here, at, once, by_itself):
+        """Begin to copy an element to shared memory; see `wait_for_copies`.
+
+        Args:
+            once: whether no other lane reads it, now or later: it is the first to leave the caches.
+            by_itself: whether the GPU can, while this lane goes on; else it has been copied at once.
+        """
+        if not by_itself:
+            _copy_now(room, to, here, at)
+        elif once:
+            _copy_once(room, to, here, at)
+        else:
+            _copy(room, to, here, at)
+
+    _HINT = ".L2::cache_hint"
+
+    def _copying(operation: str, once: bool = False) -> Any:
+        """``cp.async``, which takes no register for what it copies: compilers leave it where it stands.
+
+        With a load they wait until its value is soon needed, to have its register for something else.
+        """
 
         @intrinsic
-        def reading(typing_context, here, at):
+        def copying(typing_context, room, to, here, at):
             kept = here.dtype
-            whole, bits, register, name = _moved(kept)
+            bits = _moved(kept)[1]
 
             def codegen(context, builder, signature, arguments):
-                place = _place(builder, kept, *arguments)
-                text = f"{operation}.{name} $0, [$1];"
-                kind = ir.FunctionType(bits, [place.type])
-                assembly = ir.InlineAsm(kind, text, f"={register},l", side_effect=True)
-                moved = builder.bitcast(builder.call(assembly, [place]), whole)
-                return _widened(builder, kept, _split(builder, kept, moved))
+                to_place = _place(builder, kept, *arguments[:2])
+                from_place = _place(builder, kept, *arguments[2:])
+                if bits.width < _LEAST_COPIED or not operation:
+                    builder.store(builder.load(from_place), to_place)
+                    return context.get_dummy_value()
+                shared = to_place.type.pointee.as_pointer(_SHARED)
+                number = builder.ptrtoint(builder.addrspacecast(to_place, shared), ir.IntType(64))
+                number = builder.trunc(number, _WORD)
+                size = bits.width // 8
+                hint, given = ("", "") if not once else (_HINT, ", $2")
+                text = f"{operation}{hint} [$0], [$1], {size}{given};"
+                values = [number, from_place] + ([_first_to_leave(builder)] if once else [])
+                kind = ir.FunctionType(ir.VoidType(), [each.type for each in values])
+                constraints = ",".join(["r", "l", *["l"] * once, "~{memory}"])
+                builder.call(ir.InlineAsm(kind, text, constraints, side_effect=True), values)
+                return context.get_dummy_value()
 
-            return _number(kept)(here, at), codegen
+            return types.void(room, to, here, at), codegen
 
-        return reading
+        return copying
 
-    read_early = _reading("ld.global.nc")
-    read_once = _reading("ld.global.cs")
+    def _first_to_leave(builder: Any) -> Any:
+        """What tells a copy that it is read once; the same for all, so that it is made but once."""
+        kind = ir.FunctionType(ir.IntType(64), [])
+        text = "createpolicy.fractional.L2::evict_first.b64 $0, 1.0;"
+        return builder.call(ir.InlineAsm(kind, text, "=l"), [])
+
+    _LEAST_COPIED = 32
+    """The bits of the least that ``cp.async`` copies: a lane's one half has to be read and written."""
+    _SHARED = 3
+    """LLVM's number of shared memory."""
+
+    _copy = _copying("cp.async.ca.shared.global")
+    _copy_once = _copying("cp.async.ca.shared.global", once=True)
+    _copy_now = _copying("")
+
+    def _saying(text: str) -> Any:
+        """An instruction of no operands, which no access to memory passes."""
+
+        @intrinsic
+        def saying(typing_context):
+            def codegen(context, builder, signature, arguments):
+                kind = ir.FunctionType(ir.VoidType(), [])
+                builder.call(ir.InlineAsm(kind, text, "~{memory}", side_effect=True), [])
+                return context.get_dummy_value()
+
+            return types.void(), codegen
+
+        return saying
+
+    _end_copies = _saying("cp.async.commit_group;")
+    _wait_1, _wait_2, _wait_3 = (_saying(f"cp.async.wait_group {later};") for later in (1, 2, 3))
+
+    @device
+    def end_copies(by_itself):
+        """What has been begun since this was last said belongs together."""
+        if by_itself:
+            _end_copies()
+
+    @device
+    def wait_for_copies(later, by_itself):
+        """Wait for all copies but those that belong to the last `later`, three at most."""
+        if by_itself:
+            if later == 1:
+                _wait_1()
+            elif later == 2:
+                _wait_2()
+            else:
+                _wait_3()
 
     @intrinsic
     def write_once(typing_context, here, at, value):

@@ -12,8 +12,6 @@ from tfngen.runtime.cuda.memory import (
     across,
     offset,
     read,
-    read_early,
-    read_once,
     write,
     write_once,
     zero_like,
@@ -48,6 +46,12 @@ def row_of(results, spares, row, length):
     return offset(results, row * length) if row >= 0 else offset(spares, (-1 - row) * length)
 
 
+@device
+def column_of(start, m):
+    """Where component `m` of what begins at `start` stands; −1 for what is not there."""
+    return start + m if start >= 0 else -1
+
+
 def vocabulary(number: type) -> SimpleNamespace:
     """The operations on `number`, a NumPy type, under the names that generated code imports."""
     fold_all = _simulated_fold(number) if SIMULATED else folding(shuffle)
@@ -60,16 +64,6 @@ def vocabulary(number: type) -> SimpleNamespace:
     def load(array, at, live):
         """An element, or zero for who has none."""
         return read(array, at) if live else zero_like(array)
-
-    @device
-    def gather(array, at, live):
-        """The same, now, ahead of its use."""
-        return read_early(array, at) if live else zero_like(array)
-
-    @device
-    def stream(array, at, live):
-        """The same, of what no other lane reads, now or later."""
-        return read_once(array, at) if live else zero_like(array)
 
     @device
     def stream_out(array, at, value, live):
@@ -97,17 +91,16 @@ def vocabulary(number: type) -> SimpleNamespace:
         return total
 
     @device
-    def write_totals(results, partials, step, warps, m, count, adding):
-        """results[m] = Σ partials[step · warp + m] over the block's warps, four at most, or so much more."""
-        if m < count:
-            total = partials[m]
-            if warps > 1:
-                total += partials[step + m]
-            if warps > 2:
-                total += partials[2 * step + m]
-            if warps > 3:
-                total += partials[3 * step + m]
-            write(results, m, read(results, m) + total if adding else total)
+    def total_of(partials, step, warps):
+        """Σ partials[step · warp] over the block's warps, four at most."""
+        total = partials[0]
+        if warps > 1:
+            total += partials[step]
+        if warps > 2:
+            total += partials[2 * step]
+        if warps > 3:
+            total += partials[3 * step]
+        return total
 
     @device
     def reciprocal_norm(x, y, z):
@@ -122,14 +115,12 @@ def vocabulary(number: type) -> SimpleNamespace:
         number=scalar(number),
         over_teams=over_teams,
         fold_all=fold_all,
-        gather=gather,
         load=load,
         put=put,
         reciprocal_norm=reciprocal_norm,
         store=store,
-        stream=stream,
         stream_out=stream_out,
-        write_totals=write_totals,
+        total_of=total_of,
         zero=zero,
     )
 

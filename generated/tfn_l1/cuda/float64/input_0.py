@@ -11,7 +11,8 @@ A block has a lane for each channel, or for two, and goes through the edges of o
 edges of one target node (`tfngen.runtime.cuda.pieces`), of which each team of lanes takes its share. A lane
 holds all of a node's output components in registers, 4 if all paths are there. Kernels are compiled for a
 convolution: the last arguments are numbers then (`Kernel.fitted`), and paths that it does not have are given
-a `weight_at` of −1 and leave nothing behind.
+a `weight_at` of −1 and leave nothing behind. What a lane reads of an edge is copied to shared memory some
+edges ahead, by itself: each lane has a ring of as many places as there are edges on their way, and its own.
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -25,11 +26,14 @@ from tfngen.runtime.cuda.float64 import (
     Indices,
     Int,
     Size,
+    column_of,
+    copy,
     cuda,
+    end_copies,
     fold_all,
     fold_place,
-    gather,
     index,
+    kept_like,
     kernel,
     load,
     load_piece,
@@ -41,10 +45,10 @@ from tfngen.runtime.cuda.float64 import (
     row_of,
     shared_like,
     store,
-    stream,
     stream_out,
+    total_of,
+    wait_for_copies,
     within,
-    write_totals,
     zero_like,
 )
 
@@ -55,18 +59,19 @@ from . import (
 
 PATHS = ((0, 0, 0), (1, 0, 1))
 SHARED = {
-    "output": (4, 0, 3),
-    "d_input": (4, 0, 0),
-    "d_filter": (0, 4, 0),
-    "d_weight": (4, 0, 0),
-    "d_input_weight": (4, 0, 0),
-    "backward": (4, 4, 0),
-    "d_grad": (12, 0, 3),
-    "double_backward": (12, 4, 0),
-    "d_input_weight_along": (12, 0, 0),
-    "backward_along": (12, 4, 0),
+    "output": (4, 0, 3, 3),
+    "d_input": (4, 0, 0, 2),
+    "d_filter": (0, 4, 0, 3),
+    "d_weight": (4, 0, 0, 1),
+    "d_input_weight": (4, 0, 0, 3),
+    "backward": (4, 4, 0, 3),
+    "d_grad": (12, 0, 3, 6),
+    "double_backward": (12, 4, 0, 6),
+    "d_input_weight_along": (12, 0, 0, 3),
+    "backward_along": (12, 4, 0, 6),
 }
-"""By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, and for a team's lane."""
+"""By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, for a team's lane, and
+for a lane and each edge on its way."""
 
 
 @kernel
@@ -78,10 +83,11 @@ def output(
     inputs: Channels, input_row: Size,
     weights: Channels, weight_row: Size,
     outputs: Channels, output_row: Size, spares: Channels,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
+    by_itself: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -92,6 +98,8 @@ def output(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -119,27 +127,29 @@ def output(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             coupling = offset(couplings, at * 4)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
             if has_0_0_0:
                 output_0_0_0 = convolution_0_0_0.output(coupling, input, weight_0_0_0, output_0_0_0)
             if has_1_0_1:
@@ -194,10 +204,11 @@ def d_input(
     weights: Channels, weight_row: Size,
     grads: Channels, grad_row: Size,
     d_inputs: Channels, d_input_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -207,6 +218,8 @@ def d_input(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(weights, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -241,19 +254,25 @@ def d_input(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 2 * threads), at + ahead
+            if active and following < count:
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, 0, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 2 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, 0, active and has_0_0_0)
+            weight_1_0_1 = load(mine, threads, active and has_1_0_1)
             d_input = (zero_like(weights),)
             if has_0_0_0:
                 d_input = convolution_0_0_0.d_input(coupling, weight_0_0_0, grad_0_0_0, d_input)
@@ -273,11 +292,11 @@ def d_filter(
     weights: Channels, weight_row: Size,
     grads: Channels, grad_row: Size,
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -288,6 +307,8 @@ def d_filter(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -318,28 +339,30 @@ def d_filter(
                 weights_at = weight_index[edge] if weights_shared else edge
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = couplings
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
             d_filter_0 = (zero_like(inputs),)
             d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_0_0:
@@ -355,18 +378,19 @@ def d_filter(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 0 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 0 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -378,10 +402,11 @@ def d_weight(
     inputs: Channels, input_row: Size,
     grads: Channels, grad_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -391,6 +416,8 @@ def d_weight(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -424,19 +451,22 @@ def d_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 1 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 1 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            input = next_input
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             if has_0_0_0:
@@ -459,10 +489,11 @@ def d_input_weight(
     grads: Channels, grad_row: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -473,6 +504,8 @@ def d_input_weight(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -508,28 +541,30 @@ def d_input_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs),)
             if has_0_0_0:
@@ -559,11 +594,11 @@ def backward(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -574,6 +609,8 @@ def backward(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -611,28 +648,30 @@ def backward(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 1),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 4)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs),)
             d_filter_0 = (zero_like(inputs),)
@@ -658,18 +697,19 @@ def backward(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 4 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 4 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -685,10 +725,11 @@ def d_grad(
     input_tangents: Channels,
     weight_tangents: Channels,
     d_grads: Channels, d_grad_row: Size, spares: Channels,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -699,6 +740,8 @@ def d_grad(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -730,44 +773,41 @@ def d_grad(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 3 * threads, here, 0, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_0_0 = next_weight_tangent_0_0_0
-            weight_tangent_1_0_1 = next_weight_tangent_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
+            input_tangent = (
+                load(mine, 3 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
+            weight_tangent_0_0_0 = load(mine, 4 * threads, active and has_0_0_0)
+            weight_tangent_1_0_1 = load(mine, 5 * threads, active and has_1_0_1)
             if has_0_0_0:
                 d_grad_0_0_0 = convolution_0_0_0.d_grad(
                     coupling, input, weight_0_0_0, input_tangent, weight_tangent_0_0_0, d_grad_0_0_0,
@@ -832,11 +872,11 @@ def double_backward(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -847,6 +887,8 @@ def double_backward(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -888,45 +930,42 @@ def double_backward(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 3 * threads, here, 0, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_0_0 = next_weight_tangent_0_0_0
-            weight_tangent_1_0_1 = next_weight_tangent_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
+            input_tangent = (
+                load(mine, 3 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
+            weight_tangent_0_0_0 = load(mine, 4 * threads, active and has_0_0_0)
+            weight_tangent_1_0_1 = load(mine, 5 * threads, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs),)
             d_filter_0 = (zero_like(inputs),)
@@ -954,18 +993,19 @@ def double_backward(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 12 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 12 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -982,10 +1022,11 @@ def d_input_weight_along(
     grad_tangents: Channels,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -996,6 +1037,8 @@ def d_input_weight_along(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -1045,28 +1088,30 @@ def d_input_weight_along(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs),)
             if has_0_0_0:
@@ -1100,11 +1145,11 @@ def backward_along(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -1115,6 +1160,8 @@ def backward_along(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -1166,45 +1213,42 @@ def backward_along(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 2),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-        next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 3 * threads, here, 0, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_0_0:
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                if has_1_0_1:
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_0_0 = next_weight_0_0_0
-            weight_1_0_1 = next_weight_1_0_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_0_0 = next_weight_tangent_0_0_0
-            weight_tangent_1_0_1 = next_weight_tangent_1_0_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
+            input = (
+                load(mine, 0, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
+            input_tangent = (
+                load(mine, 3 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_0_0 = stream(here, weight_at_0_0_0, active and has_0_0_0)
-            next_weight_tangent_1_0_1 = stream(here, weight_at_1_0_1, active and has_1_0_1)
+            weight_0_0_0 = load(mine, threads, active and has_0_0_0)
+            weight_1_0_1 = load(mine, 2 * threads, active and has_1_0_1)
+            weight_tangent_0_0_0 = load(mine, 4 * threads, active and has_0_0_0)
+            weight_tangent_1_0_1 = load(mine, 5 * threads, active and has_1_0_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs),)
             d_filter_0 = (zero_like(inputs),)
@@ -1232,16 +1276,17 @@ def backward_along(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 12 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 12 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile

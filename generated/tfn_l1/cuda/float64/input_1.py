@@ -12,7 +12,8 @@ A block has a lane for each channel, or for two, and goes through the edges of o
 edges of one target node (`tfngen.runtime.cuda.pieces`), of which each team of lanes takes its share. A lane
 holds all of a node's output components in registers, 7 if all paths are there. Kernels are compiled for a
 convolution: the last arguments are numbers then (`Kernel.fitted`), and paths that it does not have are given
-a `weight_at` of −1 and leave nothing behind.
+a `weight_at` of −1 and leave nothing behind. What a lane reads of an edge is copied to shared memory some
+edges ahead, by itself: each lane has a ring of as many places as there are edges on their way, and its own.
 """
 
 # Written by tfngen 0.1.0 (lmax 1, component normalisation); do not edit: build it again instead.
@@ -26,11 +27,14 @@ from tfngen.runtime.cuda.float64 import (
     Indices,
     Int,
     Size,
+    column_of,
+    copy,
     cuda,
+    end_copies,
     fold_all,
     fold_place,
-    gather,
     index,
+    kept_like,
     kernel,
     load,
     load_piece,
@@ -42,10 +46,10 @@ from tfngen.runtime.cuda.float64 import (
     row_of,
     shared_like,
     store,
-    stream,
     stream_out,
+    total_of,
+    wait_for_copies,
     within,
-    write_totals,
     zero_like,
 )
 
@@ -57,18 +61,19 @@ from . import (
 
 PATHS = ((0, 1, 1), (1, 1, 0), (1, 1, 1))
 SHARED = {
-    "output": (12, 0, 3),
-    "d_input": (12, 0, 0),
-    "d_filter": (0, 4, 0),
-    "d_weight": (12, 0, 0),
-    "d_input_weight": (12, 0, 0),
-    "backward": (12, 4, 0),
-    "d_grad": (20, 0, 3),
-    "double_backward": (20, 4, 0),
-    "d_input_weight_along": (20, 0, 0),
-    "backward_along": (20, 4, 0),
+    "output": (12, 0, 3, 6),
+    "d_input": (12, 0, 0, 3),
+    "d_filter": (0, 4, 0, 6),
+    "d_weight": (12, 0, 0, 3),
+    "d_input_weight": (12, 0, 0, 6),
+    "backward": (12, 4, 0, 6),
+    "d_grad": (20, 0, 3, 12),
+    "double_backward": (20, 4, 0, 12),
+    "d_input_weight_along": (20, 0, 0, 6),
+    "backward_along": (20, 4, 0, 12),
 }
-"""By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, and for a team's lane."""
+"""By kernel, numbers of shared memory: for an edge of a tile, for an edge and warp, for a team's lane, and
+for a lane and each edge on its way."""
 
 
 @kernel
@@ -80,11 +85,12 @@ def output(
     inputs: Channels, input_row: Size,
     weights: Channels, weight_row: Size,
     outputs: Channels, output_row: Size, spares: Channels,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
+    by_itself: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -95,6 +101,8 @@ def output(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -128,34 +136,36 @@ def output(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
             if has_0_1_1:
                 output_0_1_1 = convolution_0_1_1.output(coupling, input, weight_0_1_1, output_0_1_1)
             if has_1_1_0:
@@ -239,11 +249,12 @@ def d_input(
     weights: Channels, weight_row: Size,
     grads: Channels, grad_row: Size,
     d_inputs: Channels, d_input_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -253,6 +264,8 @@ def d_input(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(weights, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -298,22 +311,28 @@ def d_input(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 0, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 2 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 0, active and has_0_1_1)
+            weight_1_1_0 = load(mine, threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 2 * threads, active and has_1_1_1)
             d_input = (zero_like(weights), zero_like(weights), zero_like(weights))
             if has_0_1_1:
                 d_input = convolution_0_1_1.d_input(coupling, weight_0_1_1, grad_0_1_1, d_input)
@@ -337,12 +356,12 @@ def d_filter(
     weights: Channels, weight_row: Size,
     grads: Channels, grad_row: Size,
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -353,6 +372,8 @@ def d_filter(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -390,35 +411,37 @@ def d_filter(
                 weights_at = weight_index[edge] if weights_shared else edge
                 weight_rows[slot] = within(weights_at, num_weights) * weight_row
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = couplings
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
             d_filter_0 = (zero_like(inputs),)
             d_filter_1 = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_1_1:
@@ -436,18 +459,19 @@ def d_filter(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 0 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 0 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -459,11 +483,12 @@ def d_weight(
     inputs: Channels, input_row: Size,
     grads: Channels, grad_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -473,6 +498,8 @@ def d_weight(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -517,23 +544,26 @@ def d_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 3 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 3 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             if has_0_1_1:
@@ -559,11 +589,12 @@ def d_input_weight(
     grads: Channels, grad_row: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -574,6 +605,8 @@ def d_input_weight(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -620,35 +653,37 @@ def d_input_weight(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_1_1:
@@ -685,12 +720,12 @@ def backward(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -701,6 +736,8 @@ def backward(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -749,35 +786,37 @@ def backward(
                     offset(filters, edge * filter_row + filter_at_1), offset(coupling, 4),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 12)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             d_filter_0 = (zero_like(inputs),)
@@ -810,18 +849,19 @@ def backward(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 12 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 12 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -837,11 +877,12 @@ def d_grad(
     input_tangents: Channels,
     weight_tangents: Channels,
     d_grads: Channels, d_grad_row: Size, spares: Channels,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -852,6 +893,8 @@ def d_grad(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -890,58 +933,55 @@ def d_grad(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 12 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 6 * threads, here, 0, False, by_itself)
+                copy(coming, 7 * threads, here, channels, False, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 12 * threads)
             coupling = offset(couplings, at * 20)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_1_1 = next_weight_tangent_0_1_1
-            weight_tangent_1_1_0 = next_weight_tangent_1_1_0
-            weight_tangent_1_1_1 = next_weight_tangent_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input_tangent = (
+                load(mine, 6 * threads, active),
+                load(mine, 7 * threads, active),
+                load(mine, 8 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
+            weight_tangent_0_1_1 = load(mine, 9 * threads, active and has_0_1_1)
+            weight_tangent_1_1_0 = load(mine, 10 * threads, active and has_1_1_0)
+            weight_tangent_1_1_1 = load(mine, 11 * threads, active and has_1_1_1)
             if has_0_1_1:
                 d_grad_0_1_1 = convolution_0_1_1.d_grad(
                     coupling, input, weight_0_1_1, input_tangent, weight_tangent_0_1_1, d_grad_0_1_1,
@@ -1036,12 +1076,12 @@ def double_backward(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -1052,6 +1092,8 @@ def double_backward(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -1105,59 +1147,56 @@ def double_backward(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 12 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 6 * threads, here, 0, False, by_itself)
+                copy(coming, 7 * threads, here, channels, False, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 12 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 20)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_1_1 = next_weight_tangent_0_1_1
-            weight_tangent_1_1_0 = next_weight_tangent_1_1_0
-            weight_tangent_1_1_1 = next_weight_tangent_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input_tangent = (
+                load(mine, 6 * threads, active),
+                load(mine, 7 * threads, active),
+                load(mine, 8 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
+            weight_tangent_0_1_1 = load(mine, 9 * threads, active and has_0_1_1)
+            weight_tangent_1_1_0 = load(mine, 10 * threads, active and has_1_1_0)
+            weight_tangent_1_1_1 = load(mine, 11 * threads, active and has_1_1_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             d_filter_0 = (zero_like(inputs),)
@@ -1193,18 +1232,19 @@ def double_backward(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 20 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 20 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
 
 
@@ -1221,11 +1261,12 @@ def d_input_weight_along(
     grad_tangents: Channels,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int,
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -1236,6 +1277,8 @@ def d_input_weight_along(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -1303,35 +1346,37 @@ def d_input_weight_along(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 6 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 6 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 20)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             if has_0_1_1:
@@ -1372,12 +1417,12 @@ def backward_along(
     d_filters: Floats, d_filter_row: Size, d_filter_tile: Size,
     d_inputs: Channels, d_input_row: Size,
     d_weights: Channels, d_weight_row: Size,
-    tile: Int, tile_bits: Int, lanes: Int, teams: Int, full: Int, channels: Int, input_at: Int, adding: Int,
+    tile: Int, tile_bits: Int, lanes: Int, teams: Int, stages: Int, ring_at: Int, full: Int, channels: Int, input_at: Int, adding: Int, d_filter_slot: Int,
     filter_at_0: Int, filter_at_1: Int,
-    filter_adding_0: Int, filter_adding_1: Int,
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
@@ -1388,6 +1433,8 @@ def backward_along(
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
     active = full > 0 or channel < channels
+    threads = lanes * teams
+    ring = offset(kept_like(inputs, offset(couplings, ring_at)), thread)
     node, first, last, _ = load_piece(pieces, cuda.blockIdx.x)
     if node < 0:
         return
@@ -1457,59 +1504,56 @@ def backward_along(
                     offset(filter_tangents, edge * filter_tangent_row + filter_at_1), offset(coupling, 8),
                 )
         cuda.syncthreads()
-        first_at = min(team, count - 1)
-        here = offset(inputs, neighbors[first_at] + input_at + channel)
-        next_input = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(input_tangents, neighbors[first_at] + input_at + channel)
-        next_input_tangent = (
-            gather(here, 0, active),
-            gather(here, channels, active),
-            gather(here, 2 * channels, active),
-        )
-        here = offset(weights, weight_rows[first_at] + channel)
-        next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        here = offset(weight_tangents, weight_rows[first_at] + channel)
-        next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-        next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-        next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-        for at in range(team, count, teams):
+        ahead, slot = (stages - 1) * teams, 0
+        for at in range(team - ahead, count, teams):
+            coming, following = offset(ring, slot * 12 * threads), at + ahead
+            if active and following < count:
+                here = offset(inputs, neighbors[following] + input_at + channel)
+                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, threads, here, channels, False, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weights, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                here = offset(input_tangents, neighbors[following] + input_at + channel)
+                copy(coming, 6 * threads, here, 0, False, by_itself)
+                copy(coming, 7 * threads, here, channels, False, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                here = offset(weight_tangents, weight_rows[following] + channel)
+                if has_0_1_1:
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                if has_1_1_0:
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                if has_1_1_1:
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+            end_copies(by_itself)
+            slot = slot + 1 if slot + 1 < stages else 0
+            if at < 0:
+                continue
+            wait_for_copies(stages - 1, by_itself)
+            mine = offset(ring, slot * 12 * threads)
             edge = edges[at]
             coupling = offset(couplings, at * 20)
-            input = next_input
-            weight_0_1_1 = next_weight_0_1_1
-            weight_1_1_0 = next_weight_1_1_0
-            weight_1_1_1 = next_weight_1_1_1
-            input_tangent = next_input_tangent
-            weight_tangent_0_1_1 = next_weight_tangent_0_1_1
-            weight_tangent_1_1_0 = next_weight_tangent_1_1_0
-            weight_tangent_1_1_1 = next_weight_tangent_1_1_1
-            following = min(at + teams, count - 1)
-            here = offset(inputs, neighbors[following] + input_at + channel)
-            next_input = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input = (
+                load(mine, 0, active),
+                load(mine, threads, active),
+                load(mine, 2 * threads, active),
             )
-            here = offset(input_tangents, neighbors[following] + input_at + channel)
-            next_input_tangent = (
-                gather(here, 0, active),
-                gather(here, channels, active),
-                gather(here, 2 * channels, active),
+            input_tangent = (
+                load(mine, 6 * threads, active),
+                load(mine, 7 * threads, active),
+                load(mine, 8 * threads, active),
             )
-            here = offset(weights, weight_rows[following] + channel)
-            next_weight_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
-            here = offset(weight_tangents, weight_rows[following] + channel)
-            next_weight_tangent_0_1_1 = stream(here, weight_at_0_1_1, active and has_0_1_1)
-            next_weight_tangent_1_1_0 = stream(here, weight_at_1_1_0, active and has_1_1_0)
-            next_weight_tangent_1_1_1 = stream(here, weight_at_1_1_1, active and has_1_1_1)
+            weight_0_1_1 = load(mine, 3 * threads, active and has_0_1_1)
+            weight_1_1_0 = load(mine, 4 * threads, active and has_1_1_0)
+            weight_1_1_1 = load(mine, 5 * threads, active and has_1_1_1)
+            weight_tangent_0_1_1 = load(mine, 9 * threads, active and has_0_1_1)
+            weight_tangent_1_1_0 = load(mine, 10 * threads, active and has_1_1_0)
+            weight_tangent_1_1_1 = load(mine, 11 * threads, active and has_1_1_1)
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             d_input = (zero_like(inputs), zero_like(inputs), zero_like(inputs))
             d_filter_0 = (zero_like(inputs),)
@@ -1545,16 +1589,17 @@ def backward_along(
             )
             store(here, place, total, place < 4)
         cuda.syncthreads()
-        at = lane // WARP
-        while at < count:
-            totals = offset(couplings, tile * 20 + at * warps * 4)
-            here = offset(d_filters, cuda.blockIdx.y * d_filter_tile + edges[at] * d_filter_row)
-            if filter_at_0 >= 0:
-                write_totals(offset(here, filter_at_0), totals, 4, warps, lane % WARP, 1, filter_adding_0)
-            if filter_at_1 >= 0:
-                write_totals(
-                    offset(here, filter_at_1), offset(totals, 1), 4, warps, lane % WARP, 3,
-                    filter_adding_1,
-                )
-            at += warps
+        m = thread % 4
+        while m < 4:
+            column = column_of(filter_at_0, m)
+            if m >= 1:
+                column = column_of(filter_at_1, m - 1)
+            here = offset(d_filters, (d_filter_slot + cuda.blockIdx.y) * d_filter_tile + column)
+            totals = offset(couplings, tile * 20 + m)
+            at = thread // 4
+            while at < count and column >= 0:
+                total = total_of(offset(totals, at * warps * 4), 4, warps)
+                store(here, edges[at] * d_filter_row, total, True)
+                at += threads // 4
+            m += 4
         begin += tile
