@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tfngen.runtime.cuda import driver
+from tfngen.runtime.cuda.compiled import Compiled, Resources
 from tfngen.runtime.cuda.kernel import Argument, Indices, Int, Size, kernel
 from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 
@@ -115,6 +116,26 @@ def test_a_refusal_says_what_was_asked_for_and_ends_the_sequence(notes):
     with pytest.raises(RuntimeError, match=message):
         driver.launch(sequence(*steps), 9, [0] * 7, torch.device("cuda", 0))
     assert len(notes.launches) == 2
+
+
+def test_shared_memory_beyond_what_every_block_has_is_asked_for_when_loading(notes, monkeypatch):
+    resources = Resources(registers=32, stack=0, shared=1024, instructions={})
+    monkeypatch.setattr(driver, "compiled", lambda *_: Compiled(b"", "example", resources))
+    monkeypatch.setattr(torch.cuda, "current_blas_handle", lambda: 0)
+    asked = []
+
+    def found(function, module, name):
+        function._obj.value = 9
+        return 0
+
+    notes.cuModuleLoadData, notes.cuModuleGetFunction = lambda *_: 0, found
+    notes.cuFuncSetAttribute = lambda function, what, value: asked.append((function.value, what, value)) or 0
+    for at, shared_bytes in enumerate((47 * 1024, 47 * 1024 + 1)):
+        fitted = example.fitted({"at": 100 + at})
+        alone = LaunchSequence([Step(fitted, 1, 32, shared_bytes)], fitted.arguments)
+        driver.launch(alone, 1, [0] * 5, torch.device("cuda", 0))
+        assert asked == [(9, 8, shared_bytes)] * at
+    assert [each[3] for each in notes.launches] == [47 * 1024, 47 * 1024 + 1]
 
 
 def test_an_old_driver_is_named_with_what_to_install(monkeypatch):

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfngen.runtime.cuda.block import SHARED_BY, SHARED_BYTES, block_for
+from tfngen.gpu import ALIGNED
+from tfngen.runtime.cuda.block import MOST_SHARED_BYTES, SHARED_BY, SHARED_BYTES, Shared, block_for
 from tfngen.runtime.cuda.pieces import BLOCKS, FEW_BLOCKS, LONGEST, SHORTEST, _cut, piece_length
 
 
@@ -63,19 +64,35 @@ def test_there_are_pieces_enough_for_a_gpu_and_no_more():
 
 def test_a_blocks_couplings_fit_its_shared_memory():
     for channels, threads, edges in ((1, 32, 8), (33, 64, 16), (96, 96, 16), (128, 128, 32), (500, 128, 32)):
-        block = block_for(channels, False, (12, 4, 0), 4)
+        block = block_for(channels, False, Shared(12, 4, 0, 3), 4, 4)
         assert (block.threads, 1 << block.tile_bits) == (threads, edges)
-        assert block.shared_bytes == (12 + 4 * threads // 32) * 4 * edges
-    large = block_for(128, False, (700, 49, 0), 8)
-    assert large.shared_bytes <= SHARED_BYTES < 2 * large.shared_bytes
+        assert 4 * block.ring_at == (12 + 4 * threads // 32) * 4 * edges
+    large = block_for(128, False, Shared(700, 49, 0, 2), 8, 8)
+    assert 8 * large.ring_at <= SHARED_BYTES < 16 * large.ring_at
+
+
+def test_every_lane_has_a_ring_behind_the_couplings():
+    """As many places as its bytes allow, two at least, in whatever precision numbers are kept."""
+    for kept, copied, pairs, stages in (
+        (4, 3, False, 4),
+        (4, 13, True, 3),
+        (8, 40, False, 2),
+        (2, 13, True, 4),
+    ):
+        block = block_for(32, False, Shared(12, 0, 0, copied), 4, kept, pairs)
+        assert block.stages == stages
+        assert block.ring_at * 4 % ALIGNED == 0
+        assert block.shared_bytes == 4 * block.ring_at + stages * copied * kept * (1 + pairs) * block.threads
 
 
 def test_teams_hand_over_what_fits_shared_memory():
     for lanes, itemsize, pairs in ((32, 4, False), (64, 4, True), (128, 8, False)):
-        block = block_for(lanes, True, (12, 0, 7), itemsize, pairs)
+        block = block_for(lanes, True, Shared(12, 0, 7, 4), itemsize, itemsize, pairs)
         assert (block.lanes, block.threads) == (lanes, block.teams * lanes)
         handed = (block.teams - 1) * 7 * lanes * itemsize * (1 + pairs)
-        assert handed <= block.shared_bytes <= SHARED_BYTES
+        assert handed <= block.shared_bytes <= MOST_SHARED_BYTES
         assert block.threads <= SHARED_BY
-    assert [block_for(lanes, True, (12, 0, 7), 4).teams for lanes in (32, 64, 96, 128)] == [4, 4, 2, 2]
-    assert block_for(64, True, (12, 0, 41), 8).teams == 2
+    some = [block_for(lanes, True, Shared(12, 0, 7, 4), 4, 4) for lanes in (32, 64, 96, 128)]
+    assert [block.teams for block in some] == [4, 4, 2, 2]
+    assert block_for(64, True, Shared(12, 0, 41, 4), 8, 8).teams == 2
+    assert block_for(64, True, Shared(12, 0, 7, 13), 4, 4, pairs=True).teams == 1  # rings take the room

@@ -128,6 +128,8 @@ def test_the_forms_of_all_paths_count_as_recorded():
         "backward": 622,
         "d_grad": 669,
         "double_backward": 1143,
+        "d_input_weight_along": 603,
+        "backward_along": 1740,
     }
 
 

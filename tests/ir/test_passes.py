@@ -397,7 +397,9 @@ def test_scheduling_only_reorders_and_only_to_keep_less_alive(random):
     after = schedule(before)
     for old, new in zip(before.blocks, after.blocks, strict=True):
         assert Counter(old) == Counter(new)
-        assert new == old or live_values(new) < live_values(old)
+        # Where a node holds something, all but a block's own values are read from memory.
+        in_memory = before.names - {each.name for each in old} if before.node else frozenset()
+        assert new == old or live_values(new, in_memory) < live_values(old, in_memory)
 
 
 def test_scheduling_uses_a_value_before_it_makes_the_next():

@@ -33,6 +33,7 @@ DOUBLE_BACKWARD, D_GRAD = FORM["double_backward"], FORM["d_grad"]
 D_INPUT_WEIGHT_ALONG, BACKWARD_ALONG = FORM["d_input_weight_along"], FORM["backward_along"]
 
 
+_CALLED = {name: f"convolution_{name}" for name in FORM}
 _RESULTS = {
     name: [(result, Widths._fields.index(slot)) for slot, result in zip(form.by, form.results, strict=True)]
     for name, form in FORM.items()
@@ -42,7 +43,7 @@ _RESULTS = {
 
 def convolve(name: str, package: str, plan: tuple[int, ...], operands: Sequence[Tensor], edges: Edges) -> Any:
     """Call ``tfngen::convolution_name`` over the edges of a `Graph`."""
-    return call(f"convolution_{name}", package, plan, *operands, edges)
+    return call(_CALLED[name], package, plan, *operands, edges, tensors=operands)
 
 
 def compute(
@@ -61,20 +62,23 @@ def compute(
     if like.dtype in HALF and not run.STORES_HALF:
         wide = {name: tensor.float() for name, tensor in operands.items()}
         return [each.to(like.dtype) for each in compute(form, package, plan, wide, edges)]
-    results = {name: run.empty(like, *shape) for name, shape in _shapes(form, plan, edges)}
-    laid_out = {
-        name: tensor if tensor.is_contiguous() else _laid_out(name, tensor)
-        for name, tensor in operands.items()
-    }
-    if "weight_tangent" in laid_out and laid_out["weight_tangent"].stride(0) != laid_out["weight"].stride(0):
-        laid_out |= {name: laid_out[name].contiguous() for name in ("weight", "weight_tangent")}
-    run.convolution(package, form, plan, laid_out, edges, results)
+    rows = edges.rows
+    results = {name: run.empty(like, rows[slot], plan[slot]) for name, slot in _RESULTS[form.name]}
+    if not all(map(Tensor.is_contiguous, operands.values())):
+        operands = _laid_out(operands)
+    run.convolution(package, form, plan, operands, edges, results)
     return list(results.values())
 
 
-def _laid_out(name: str, tensor: Tensor) -> Tensor:
-    """As kernels read it: rows side by side, but those that edges have may be apart, or all the same."""
-    return rows_contiguous(tensor) if "filter" in name or "weight" in name else tensor.contiguous()
+def _laid_out(operands: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As kernels read them: rows side by side, but those that edges have may be apart, or all the same."""
+    found = {
+        name: rows_contiguous(each) if "filter" in name or "weight" in name else each.contiguous()
+        for name, each in operands.items()
+    }
+    if "weight_tangent" in found and found["weight_tangent"].stride(0) != found["weight"].stride(0):
+        found |= {name: found[name].contiguous() for name in ("weight", "weight_tangent")}
+    return found
 
 
 def _shapes(form: Form, plan: Sequence[int], edges: Edges) -> list[tuple[str, tuple[int, int]]]:
@@ -92,8 +96,7 @@ def _register_convolution(
 
     `backward` makes gradients, operand by operand, of the context, the saved operands and the cotangents.
     """
-    names_by_form = [form.operands for form in forms]
-    operands = names_by_form[0]
+    operands = forms[0].operands
     count = len(operands)
 
     def fake(package: str, plan: Sequence[int], *tensors: Any) -> Any:
@@ -111,15 +114,18 @@ def _register_convolution(
         return package, tuple(plan), *tensors[:count], checked_edges(tensors[count:])
 
     def implementation(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
-        *tensors, edges = arguments
-        check_operands(plan, dict(zip(operands, tensors, strict=True)), edges)
-        return trusted(package, plan, *arguments)
+        named, edges = dict(zip(operands, arguments, strict=False)), arguments[-1]
+        check_operands(plan, named, edges)
+        return run(package, plan, named, edges)
 
     def trusted(package: str, plan: tuple[int, ...], *arguments: Any) -> Any:
-        *tensors, edges = arguments
-        named, results = dict(zip(operands, tensors, strict=True)), []
-        for form, names in zip(forms, names_by_form, strict=True):
-            results += compute(form, package, plan, {name: named[name] for name in names}, edges)
+        return run(package, plan, dict(zip(operands, arguments, strict=False)), arguments[-1])
+
+    def run(package: str, plan: tuple[int, ...], named: dict[str, Tensor], edges: Edges) -> Any:
+        results = compute(forms[0], package, plan, named, edges)
+        for form in forms[1:]:
+            taken = {name: named[name] for name in form.operands}
+            results += compute(form, package, plan, taken, edges)
         return _as_output(results)
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:

@@ -83,10 +83,11 @@ def register(
     _OPERATORS[name] = _Operator(overload, flatten, implementation, differentiable, trusted)
 
 
-def call(name: str, *arguments: Any) -> Any:
-    """Call ``tfngen::name``."""
+def call(name: str, *arguments: Any, tensors: Sequence[Tensor] | None = None) -> Any:
+    """Call ``tfngen::name``; `tensors` are those among its arguments that somebody may watch, all if None."""
     operator = _OPERATORS[name]
-    tensors = [each for each in arguments if isinstance(each, Tensor)]
+    if tensors is None:
+        tensors = [each for each in arguments if isinstance(each, Tensor)]
     if are_watched(tensors):
         return operator.dispatched(*operator.flatten(arguments))
     if needs_gradient(tensors):

@@ -129,7 +129,7 @@ def _intermediate(kernel: Kernel, by_itself: bool) -> bytes:
 
 def _instructions(ptx: str) -> dict[str, int]:
     """How often each kind occurs."""
-    names = re.findall(r"^\s+(?:@!?%p\d+ )?([a-z]+(?:\.[a-z0-9:]+)*)\s*[ ;]", ptx, re.MULTILINE)
+    names = re.findall(r"^\s+(?:@!?%p\d+ )?([a-z]+(?:\.[a-zA-Z0-9:_]+)*)\s*[ ;]", ptx, re.MULTILINE)
     return dict(sorted(Counter(names).items()))
 
 

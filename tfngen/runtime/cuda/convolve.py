@@ -53,15 +53,15 @@ def convolution(
 
     Operands and results are rows as in `tfngen.runtime.cpu.convolve`.
     """
-    named = {**operands, **results}
-    passes = _passes(package, form.name, plan, next(iter(named.values())).dtype, _are_even(named))
+    even = _are_even(operands)
+    passes = _passes(package, form.name, plan, next(iter(results.values())).dtype, even)
     if not edges.num_edges or not passes.sequence.steps:
         for result in results.values():
             result.zero_()
         return
-    buffers = _Buffers(named, edges, passes)
-    run_all(passes.sequence, buffers.pieces.table.shape[0], buffers.values, edges.sources.device)
-    buffers.finish(named, edges)
+    buffers = _Buffers({**operands, **results}, edges, passes)
+    run_all(passes.sequence, buffers.blocks, buffers.values, edges.sources.device)
+    buffers.finish(results, edges)
 
 
 def fitted_kernels(
@@ -81,6 +81,7 @@ class _Passes(NamedTuple):
     Attributes:
         sequence: a kernel of all paths of one input degree each, fitted to where their parts of rows begin.
         tensors: the names of operands and results.
+        sums: the result that is summed over a node's edges, if there is one.
         widths: of rows, slot by slot.
         slots: how many parts derivatives by filters come in, one for each pass and block of channels.
         fill_filters: whether those begin as zeros, since some pass leaves some of them out.
@@ -90,6 +91,7 @@ class _Passes(NamedTuple):
 
     sequence: LaunchSequence
     tensors: tuple[str, ...]
+    sums: str | None
     widths: Widths
     slots: int
     fill_filters: bool
@@ -114,63 +116,74 @@ class _Buffers:
     """What kernels write before it is what was asked for.
 
     Attributes:
-        pieces: of the graph.
+        blocks: one for each piece of the graph.
         values: what passes are called with; of each tensor, where it is and the length of its rows, in
             channels and in pairs of them.
     """
 
-    def __init__(self, named: Mapping[str, Tensor], edges: Edges, passes: _Passes) -> None:
-        some, widths, count = next(iter(named.values())), passes.widths, edges.num_edges
-        self.pieces = pieces_of(edges.by_target.row_pointers, count, long="output" in named)
-        written = dict(named)
-        if "d_filter" in named:
-            if passes.slots > 1:
-                written["d_filter"] = some.new_empty(passes.slots, count, widths.filter)
-            if passes.fill_filters:
-                written["d_filter"].zero_()
-        if "d_input" in named:
-            make = some.new_zeros if passes.fill_inputs else some.new_empty
-            written["d_input"] = make(count, widths.input)
-        if "d_weight" in named and edges.by_weight is not None:
-            written["d_weight"] = some.new_empty(count, widths.weight)
-        self.written = written
+    def __init__(self, named: dict[str, Tensor], edges: Edges, passes: _Passes) -> None:
+        widths, count = passes.widths, edges.sources.shape[0]
+        pieces = pieces_of(edges.by_target.row_pointers, count, long=passes.sums == "output")
+        self.blocks, self.shares, self.sums = pieces.table.shape[0], pieces.shares, passes.sums
+        self.written: dict[str, Tensor] = {}
         self.spares: Tensor | None = None
-        if self.pieces.spares and ("output" in named or "d_grad" in named):
-            self.spares = some.new_empty(self.pieces.spares, widths.grad)
-        if passes.fill_sums:
-            for begun in (named["output" if "output" in named else "d_grad"], self.spares):
+        if passes.sums is None:
+            self._make_rows(named, edges, passes)
+            named |= self.written
+        else:
+            if pieces.spares:
+                self.spares = named[passes.sums].new_empty(pieces.spares, widths.grad)
+            for begun in (named[passes.sums], self.spares) if passes.fill_sums else ():
                 if begun is not None:
                     begun.zero_()
-        order, sources, shared = edges.by_target.order, place(edges.sources), edges.weight_index
-        self.values = [place(self.pieces.table), place(order), count, sources, edges.num_nodes]
+        sources, shared = place(edges.sources), edges.weight_index
+        values = [place(pieces.table), place(edges.by_target.order), count, sources, edges.num_nodes]
         # What is not there is not read, nor written.
-        self.values += (sources, 0, count) if shared is None else (place(shared), 1, edges.weight_rows)
-        self.values += sources if self.spares is None else place(self.spares), count * widths.filter
+        values += (sources, 0, count) if shared is None else (place(shared), 1, edges.weight_rows)
+        values += sources if self.spares is None else place(self.spares), count * widths.filter
         for name in passes.tensors:
-            row = written[name].stride(-2)
-            self.values += place(written[name]), row, row // 2
+            tensor = named[name]
+            row = tensor.stride(-2)
+            values += place(tensor), row, row // 2
+        self.values = values
 
-    def finish(self, named: Mapping[str, Tensor], edges: Edges) -> None:
-        """Sum what was written piece by piece, edge by edge, or block by block."""
-        for name in ("output", "d_grad"):
-            if name in named and self.spares is not None:
-                sum_spares(self.spares, self.pieces.shares, named[name])
-        if "d_filter" in named and self.written["d_filter"] is not named["d_filter"]:
-            torch.sum(self.written["d_filter"], dim=0, out=named["d_filter"])
+    def _make_rows(self, named: dict[str, Tensor], edges: Edges, passes: _Passes) -> None:
+        """What edges have of derivatives that belong to nodes, or that they share."""
+        widths, count = passes.widths, edges.num_edges
+        if "d_filter" in named:
+            filters = named["d_filter"]
+            if passes.slots > 1:
+                filters = self.written["d_filter"] = filters.new_empty(passes.slots, count, widths.filter)
+            if passes.fill_filters:
+                filters.zero_()
         if "d_input" in named:
-            sum_rows(self.written["d_input"], *edges.by_source, named["d_input"])
+            make = named["d_input"].new_zeros if passes.fill_inputs else named["d_input"].new_empty
+            self.written["d_input"] = make(count, widths.input)
         if "d_weight" in named and edges.by_weight is not None:
-            sum_rows(self.written["d_weight"], *edges.by_weight, named["d_weight"])
+            self.written["d_weight"] = named["d_weight"].new_empty(count, widths.weight)
+
+    def finish(self, results: Mapping[str, Tensor], edges: Edges) -> None:
+        """Sum what was written piece by piece, edge by edge, or pass by pass."""
+        if self.sums is not None and self.spares is not None:
+            sum_spares(self.spares, self.shares, results[self.sums])
+        for name, written in self.written.items():
+            if name == "d_filter":
+                torch.sum(written, dim=0, out=results[name])
+            elif name == "d_input":
+                sum_rows(written, *edges.by_source, results[name])
+            else:
+                assert edges.by_weight is not None, "edges that share weights have rows of them"
+                sum_rows(written, *edges.by_weight, results[name])
 
 
-def _are_even(named: Mapping[str, Tensor]) -> bool:
+def _are_even(operands: Mapping[str, Tensor]) -> bool:
     """Whether channels come in pairs in memory: rows have even lengths and begin where pairs may.
 
-    Rows of edges, which are made on the way, are as long as those of nodes.
+    What is made on the way begins there, and its rows are as long as a plan says.
     """
     seen = 0
-    for name, tensor in named.items():
-        if "filter" not in name:
+    for name, tensor in operands.items():
+        if name not in ("filter", "filter_tangent"):
             seen |= tensor.data_ptr() // tensor.element_size() | tensor.stride(-2)
     return not seen % 2
 
@@ -179,6 +192,7 @@ def _are_even(named: Mapping[str, Tensor]) -> bool:
 def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dtype, even: bool) -> _Passes:
     """The passes of a form: as few as there are input irreps, where their paths fit one kernel each."""
     form, (widths, paths) = FORM[form_name], decode(plan)
+    even = even and not (widths.input % 2 or widths.weight % 2 or widths.grad % 2)
     home = kernels(package, dtype, naming.GROUPS_MODULE).GROUP
     going = [(kernels(package, dtype, name), together) for name, together in going_together(paths, home)]
     fit = partial(launch_of, form, dtype=dtype, even=even)
@@ -201,7 +215,8 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     prepare = partial(_compile, request, [step.kernel for step in steps])
     launches = LaunchSequence(steps, _names(tensors), prepare)
     fill_filters = min(columns, default=0) < widths.filter
-    return _Passes(launches, tensors, widths, sum(blocks), fill_filters, fill_inputs, fill_sums)
+    sums = next((name for name in form.results if name in ("output", "d_grad")), None)
+    return _Passes(launches, tensors, sums, widths, sum(blocks), fill_filters, fill_inputs, fill_sums)
 
 
 def _are_summed_once(paths: Sequence[PackedPath], width: int) -> bool:

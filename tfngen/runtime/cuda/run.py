@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from tfngen.runtime.cuda.driver import launch
 from tfngen.runtime.cuda.kernel import Kernel
@@ -15,15 +16,6 @@ from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
-
-
-def place(tensor: Tensor) -> Any:
-    """What stands for a tensor among a kernel's arguments: the address of its first element.
-
-    In the simulator it is what begins there, as a flat array.
-    """
-    return _memory(tensor) if SIMULATED else tensor.data_ptr()
 
 
 def run(
@@ -77,3 +69,10 @@ def _memory(tensor: Tensor) -> np.ndarray:
     storage = tensor.detach().untyped_storage()
     flat = torch.tensor([], dtype=tensor.dtype).set_(storage)[tensor.storage_offset() :]
     return flat.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else flat.numpy()
+
+
+place: Callable[[Tensor], Any] = _memory if SIMULATED else Tensor.data_ptr
+"""What stands for a tensor among a kernel's arguments: the address of its first element.
+
+In the simulator it is what begins there, as a flat array.
+"""
