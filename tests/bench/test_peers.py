@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -138,6 +139,20 @@ def test_peers_say_what_they_cannot_do(tfn_l3):
     fitting = ["mace-large", "flashtp-nequip", "mace-mp-l-0", "mace-mp-l-1", "dhfr"]
     widths = [flashcart._check(problem.convolution_of(WORKLOADS[name], tfn_l3)) for name in fitting]
     assert widths == [128, 32, 128, 128, 128]
+
+
+def test_cuequivariance_without_its_kernels_is_no_peer_on_a_gpu(tfn_l3):
+    """It would take its slow method and warn: that is not what people use there."""
+    pytest.importorskip("cuequivariance_torch")
+    from tfngen.bench.peers import cuequivariance
+
+    if find_spec("cuequivariance_ops_torch") is not None:
+        pytest.skip("its kernels are installed")
+    drawn = problem.draw(TINY, tfn_l3)
+    with pytest.raises(UserWarning, match="Falling back to naive"):
+        cuequivariance.convolution(
+            dataclasses.replace(drawn, vectors=drawn.vectors.to("meta")), compiled=False
+        )
 
 
 def test_coefficients_of_a_peer_are_ours_times_a_number(tfn_l1):

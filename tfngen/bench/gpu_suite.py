@@ -16,15 +16,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 MINUTES = 10.0
 """What everything may take."""
 
-MOST_PROCESSES = 8
-"""That share one GPU while tests run."""
+MOST_FAILURES = 10
+"""After so many tests that fail the rest is left out, and why they failed is printed in time."""
 
 SANITIZED = "every_form and parity or little_in_them or spherical_harmonics_and"
 """Tests that run every kind of kernel, on little: under a sanitizer they take tens of times as long."""
@@ -63,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     about, packages = machine(), {}
     (given.out / "machine.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    status = _logged(given.out / "tests.log", *_python("pytest", str(given.tests), "-q", *side_by_side()))
+    tests = _python("pytest", str(given.tests), "-q", f"--maxfail={MOST_FAILURES}")
+    status = _logged(given.out / "tests.log", *tests)
     if given.sanitize:
         sanitized = sanitize(given.out, given.tests)
         status = status or sanitized
@@ -102,12 +102,6 @@ def build(out: Path, workload: str, irreps: tuple[str, str, str], capability: st
     command += ["--name", name, "--out", str(folder)]
     _logged(out / f"build-{workload}.log", *_python("tfngen", "build", *command))
     return folder / name
-
-
-def side_by_side() -> list[str]:
-    """What lets tests run in several processes, if pytest-xdist is there: most of their time is compiling."""
-    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
-    return [f"--numprocesses={processes}"] if find_spec("xdist") is not None else []
 
 
 def sanitize(out: Path, tests: Path) -> int:

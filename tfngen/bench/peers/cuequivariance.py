@@ -5,6 +5,7 @@ The faster method, `uniform_1d`, is CUDA kernels. Gather and sum into nodes are 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +16,16 @@ from torch import Tensor
 from tfngen.bench.peers import Layout, Prepared, ratio, torch_modes
 from tfngen.bench.problem import Problem, coefficients, input_slices, path_slices
 
+INSTEAD = ".*[Ff]alling back to"
+"""How cuEquivariance begins to say that it takes its slow method, where its kernels cannot be loaded."""
+
 
 def convolution(problem: Problem, compiled: bool) -> Prepared:
-    """`descriptors.channelwise_tensor_product`, whose paths are sorted by output irrep."""
+    """`descriptors.channelwise_tensor_product`, whose paths are sorted by output irrep.
+
+    Raises:
+        UserWarning: on a GPU where its kernels cannot be loaded; without them nobody would use it there.
+    """
     import cuequivariance as cue
     import cuequivariance_torch as cuet
 
@@ -27,10 +35,12 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     descriptor = cue.descriptors.channelwise_tensor_product(irreps_in, irreps_filter, wanted)
     device = problem.vectors.device
     method = "naive" if device.type == "cpu" else "uniform_1d"
-    multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method=method, math_dtype=torch.float32)
-    multiply = multiply.to(device)
     degrees = [irrep.l for _, irrep in ours.irreps_filter]
-    harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method=method).to(device)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", INSTEAD)
+        multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method=method, math_dtype=torch.float32)
+        harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method=method).to(device)
+    multiply = multiply.to(device)
     sources, targets, nodes = problem.graph.source, problem.graph.target, problem.graph.num_nodes
     shape = torch.empty(nodes, 1, device=device)
 
