@@ -27,7 +27,7 @@ BLOCK_SHARED = 64 * 1024
 """Bytes of shared memory that a block may have on any of them."""
 GROUPS = [f"input_{l}" for l in range(4)]
 EVERY = tuple(form.name for form in FORMS)
-LARGEST = ("output", "backward", "double_backward")
+LARGEST = ("output", "backward", "backward_along")
 """The forms whose kernels have all that the others have; of high degrees these alone are compiled here."""
 OTHERS = ["harmonics", *map(path_module, enumerate_paths(3))]
 
