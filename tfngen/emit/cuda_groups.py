@@ -140,8 +140,9 @@ class _Layout:
             if name == "d_filter":
                 row.append("d_filter_tile: Size")
             lines.append(row)
-        numbers = ["tile", "tile_bits", "lanes", "teams", "stages", "ring_at"]
-        numbers += ["full", "channels", "input_at"]
+        of_block = ("tile", "tile_bits", "lanes", "teams", "stages", "ring_at")
+        lines.append([f"{each}: Int" for each in of_block])
+        numbers = ["full", "channels", "input_at"]
         numbers += ["adding"] if "d_input" in form.results else []
         numbers += ["d_filter_slot"] if self.totals else []
         lines.append([f"{each}: Int" for each in numbers])
@@ -248,7 +249,7 @@ class _Layout:
 
     def _gathered(self) -> dict[str, str]:
         """What a lane reads of an edge, value by value: its name, and whether it is there."""
-        found = {}
+        found: dict[str, str] = {}
         for name in self.form.operands:
             if name.removesuffix(TANGENT) == "input":
                 found |= {f"{name}[{m}]": "active" for m in range(self.components)}
@@ -275,7 +276,8 @@ class _Layout:
 
     def _read(self) -> list[str]:
         """Read it when the edge's turn has come."""
-        lines, inputs = [], {}
+        lines: list[str] = []
+        inputs: dict[str, list[str]] = {}
         for number, (name, there) in enumerate(self.gathered.items()):
             value = f"load(mine, {_at(number, 'threads')}, {there})"
             if "[" in name:

@@ -18,7 +18,7 @@ from tfngen.emit.blocks import (
 from tfngen.emit.cuda_functions import LaneFunctions, lane_functions, sharing
 from tfngen.emit.cuda_groups import GroupKernel, group_kernel, groups
 from tfngen.emit.heads import FORMULAS, GRAPH_FORMULAS, definition, nonzeros, operation_table, provenance
-from tfngen.emit.printer import Constant, Printer
+from tfngen.emit.printer import MAX_LINE, Constant, Printer
 from tfngen.emit.render import render
 from tfngen.forms import FORMS
 from tfngen.gpu import FOLDED
@@ -125,13 +125,27 @@ def _convolution_source(
                 {
                     **asdict(each),
                     "coupling_body": each.coupling_body * (users[each.coupling_name][0] == f"`{each.name}`"),
-                    "coupling_users": _listed(users[each.coupling_name]),
+                    "coupling_title": _title(each.couplings, _listed(users[each.coupling_name])),
+                    "signature": _signature(each.name, each.parameters),
                     "formula": re.sub(r"\[\w+\]", "", GRAPH_FORMULAS[each.name]),
                 }
                 for each in functions
             ],
         },
     )
+
+
+def _title(couplings: int, users: str) -> str:
+    """The docstring of a function that computes an edge's couplings, on two lines where one is too short."""
+    line = f'"""The {couplings} values of an edge for {users}."""'
+    return line if len(line) + 4 <= MAX_LINE else line.replace(" an edge for ", " an edge for\n    ")
+
+
+def _signature(name: str, parameters: Sequence[str]) -> str:
+    """``def name(…):``, the parameters on a line of their own where one is too short."""
+    taken = ", ".join(parameters)
+    line = f"def {name}({taken}):"
+    return line if len(line) <= MAX_LINE else f"def {name}(\n    {taken},\n):"
 
 
 def _listed(names: Sequence[str]) -> str:

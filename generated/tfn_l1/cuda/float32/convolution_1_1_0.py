@@ -282,7 +282,9 @@ def d_input_weight_along(couplings, inputs, weight, grads, grad_tangents, d_inpu
 
 
 @device
-def backward_along(couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs):
+def backward_along(
+    couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs,
+):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     input_x, input_y, input_z = inputs
     (grad_0,) = grads

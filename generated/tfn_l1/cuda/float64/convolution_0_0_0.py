@@ -99,7 +99,8 @@ def backward(couplings, inputs, weight, grads, d_filters, d_inputs):
 
 @device
 def d_grad_couplings(filters, filter_tangents, couplings):
-    """The 2 values of an edge for `d_grad`, `double_backward`, `d_input_weight_along` and `backward_along`."""
+    """The 2 values of an edge for
+    `d_grad`, `double_backward`, `d_input_weight_along` and `backward_along`."""
     filter_0 = read(filters, 0)
     couplings[0] = filter_0
     filter_tangent_0 = read(filter_tangents, 0)
@@ -153,7 +154,9 @@ def d_input_weight_along(couplings, inputs, weight, grads, grad_tangents, d_inpu
 
 
 @device
-def backward_along(couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs):
+def backward_along(
+    couplings, inputs, weight, grads, input_tangents, weight_tangent, grad_tangents, d_filters, d_inputs,
+):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     (input_0,) = inputs
     (grad_0,) = grads
