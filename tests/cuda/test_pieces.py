@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfngen.gpu import ALIGNED
+from tfngen.gpu import ALIGNED, WARP
 from tfngen.runtime.cuda.block import MOST_SHARED_BYTES, SHARED_BY, SHARED_BYTES, Shared, block_for
 from tfngen.runtime.cuda.pieces import BLOCKS, FEW_BLOCKS, LONGEST, SHORTEST, _cut, piece_length
 
@@ -83,6 +86,20 @@ def test_every_lane_has_a_ring_behind_the_couplings():
         assert block.stages == stages
         assert block.ring_at * 4 % ALIGNED == 0
         assert block.shared_bytes == 4 * block.ring_at + stages * copied * kept * (1 + pairs) * block.threads
+
+
+@pytest.mark.parametrize(
+    ("itemsize", "kept", "pairs"), [(4, 4, False), (4, 4, True), (4, 2, True), (8, 8, False)]
+)
+def test_no_block_wants_more_than_every_gpu_has(itemsize, kept, pairs):
+    """However many channels, couplings and values there are: rings of two, and tiles of some edges."""
+    for lanes, couplings, copied, in_teams in product(
+        (1, 33, 96, 500), (0, 99, 700), (1, 12, 34, 66), (0, 1)
+    ):
+        block = block_for(lanes, bool(in_teams), Shared(couplings, 16, 7, copied), itemsize, kept, pairs)
+        assert block.shared_bytes <= MOST_SHARED_BYTES, (lanes, couplings, copied, in_teams)
+        assert block.stages >= 2
+        assert block.lanes % WARP == 0
 
 
 def test_teams_hand_over_what_fits_shared_memory():

@@ -92,7 +92,7 @@ class _Layout:
         self.degrees = sorted({path.l_filter for path in paths})
         self.stride = _stride(sum(each.couplings for each in functions))
         self.totals = sum(2 * l + 1 for l in self.degrees) if "d_filter" in form.results else 0
-        self.sums = next((name for name in form.results if name in ("output", "d_grad")), None)
+        self.sums = form.results[0] if "grad" in form.by else None
         self.takes = set(form.operands)
         self.held = [name for name in form.operands if name.removesuffix(TANGENT) == "grad"]
         self.array = next(f"{each}s" for each in form.operands if _kind(each) == "Channels")

@@ -14,6 +14,8 @@ ON_THEIR_WAY = 320
 """The bytes of shared memory that a lane may have for what is on its way to it; two edges always fit."""
 MOST_STAGES = 4
 """The places of a lane's ring at most: an edge whose turn it is, and others on their way."""
+MOST_FOR_RINGS = 46 * 1024
+"""What a block may have of shared memory for rings of two places; wider blocks become several."""
 MOST_SHARED_BYTES = 62 * 1024
 """What a block may have of shared memory in all, beside what its kernel has by itself: 64 KiB in all are the
 most on GPUs of 7.5, and leave room for three blocks on those of 9.0."""
@@ -65,7 +67,8 @@ def block_for(
     """The block for so many channels, or pairs of them.
 
     Args:
-        lanes: that an input irrep needs; more than a team has take several blocks.
+        lanes: that an input irrep needs; more than a team has, or than have room for two edges on their way,
+            take several blocks.
         in_teams: whether several teams are to share a piece: as many as give a block up to `SHARED_BY`
             threads, and have room for the sums that they hand over.
         shared: what the kernel keeps there.
@@ -73,9 +76,11 @@ def block_for(
         kept: bytes of one in memory.
         pairs: whether a lane has two channels.
     """
-    lanes = min(MOST_THREADS, -(-lanes // WARP) * WARP)
-    teams = min(MOST_TEAMS, max(SHARED_BY // lanes, 1)) if in_teams else 1
     of_lane = shared.copied * kept * (1 + pairs)
+    lanes = min(MOST_THREADS, -(-lanes // WARP) * WARP)
+    while lanes > WARP and 2 * lanes * of_lane > MOST_FOR_RINGS:
+        lanes -= WARP
+    teams = min(MOST_TEAMS, max(SHARED_BY // lanes, 1)) if in_teams else 1
     of_team = shared.sums * lanes * itemsize * (1 + pairs)
     while teams > 1 and (
         (teams - 1) * of_team > SHARED_BYTES or 2 * teams * lanes * of_lane > MOST_SHARED_BYTES - SHARED_BYTES
@@ -83,10 +88,11 @@ def block_for(
         teams //= 2
     per_edge = (shared.couplings + lanes // WARP * shared.totals) * itemsize
     bits = min(lanes * teams // PARTS, MOST_EDGES).bit_length() - 1
-    while bits and (per_edge << bits) > SHARED_BYTES:
+    room = min(SHARED_BYTES, MOST_SHARED_BYTES - 2 * of_lane * lanes * teams - ALIGNED)
+    while bits and (per_edge << bits) > room:
         bits -= 1
     begin = -(-(per_edge << bits) // ALIGNED) * ALIGNED
-    room = (MOST_SHARED_BYTES - begin) // (lanes * teams)
-    stages = max(2, min(MOST_STAGES, min(ON_THEIR_WAY, room) // max(of_lane, 1)))
+    of_ring = min(ON_THEIR_WAY, (MOST_SHARED_BYTES - begin) // (lanes * teams))
+    stages = max(2, min(MOST_STAGES, of_ring // of_lane))
     ring = begin + stages * of_lane * lanes * teams
     return Block(lanes, teams, bits, stages, begin // itemsize, max(ring, (teams - 1) * of_team))

@@ -215,7 +215,7 @@ def _passes(package: str, form_name: str, plan: tuple[int, ...], dtype: torch.dt
     prepare = partial(_compile, request, [step.kernel for step in steps])
     launches = LaunchSequence(steps, _names(tensors), prepare)
     fill_filters = min(columns, default=0) < widths.filter
-    sums = next((name for name in form.results if name in ("output", "d_grad")), None)
+    sums = form.results[0] if "grad" in form.by else None
     return _Passes(launches, tensors, sums, widths, sum(blocks), fill_filters, fill_inputs, fill_sums)
 
 
