@@ -262,11 +262,12 @@ else:
 
         Args:
             once: whether no other lane reads it, now or later: it is the first to leave the caches.
-            by_itself: whether the GPU can, while this lane goes on; else it has been copied at once.
+            by_itself: whether the GPU can, while this lane goes on, or else it has been copied at once; and,
+                if more than 1, whether it can be told `once`.
         """
         if not by_itself:
             _copy_now(room, to, here, at)
-        elif once:
+        elif once and by_itself > 1:
             _copy_once(room, to, here, at)
         else:
             _copy(room, to, here, at)
