@@ -27,6 +27,8 @@ OLDEST: Capability = (7, 5)
 """The oldest compute capability that CUDA 13 compiles for."""
 COPIES: Capability = (8, 0)
 """The oldest whose memory is copied to shared memory while a lane goes on."""
+OVERLAPS: Capability = (9, 0)
+"""The oldest that may begin a kernel while the last blocks of the one before it run."""
 
 
 def parse_capability(text: str) -> Capability:

@@ -57,7 +57,7 @@ _package = Package(
     dtypes=("float32", "float64"),
     targets=("cpu", "cuda"),
     fingerprint="tfn_l1-fac4c8cf1155",
-    interface=10,
+    interface=11,
 )
 
 spherical_harmonics = _package.spherical_harmonics

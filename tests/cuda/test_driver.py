@@ -21,26 +21,41 @@ def example(values: Floats, count: Int, rows: Indices, length: Size, step: Int, 
     """Never run."""
 
 
-SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, *[ctypes.c_uint] * 7, *[ctypes.c_void_p] * 3)
+SIGNATURE = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 4)
+EARLY = struct.pack("<iiI60x", 6, 0, 1)
+"""An attribute of a launch, 72 bytes of the driver's header: it is serialized by the program, and may be."""
+
+
+class Config(ctypes.Structure):
+    """CUlaunchConfig of the driver's header."""
+
+    _fields_ = (
+        *[(name, ctypes.c_uint) for name in ("x", "y", "z", "threads", "one", "another", "shared")],
+        *[(name, ctypes.c_void_p) for name in ("stream", "attributes")],
+        ("count", ctypes.c_uint),
+    )
 
 
 class Notes:
-    """A driver's library; `cuLaunchKernel` says `statuses`, then 0, and remembers what it was given."""
+    """A driver's library; `cuLaunchKernelEx` says `statuses`, then 0, and remembers what it was given."""
 
     def __init__(self, version=13000):
         self.statuses, self.version = [], version
-        self.launches = []
-        self.cuLaunchKernel = SIGNATURE(self.launched)
+        self.launches, self.attributes = [], []
+        self.cuLaunchKernelEx = SIGNATURE(self.launched)
 
     def cuDriverGetVersion(self, version):
         version._obj.value = self.version
         return 0
 
-    def launched(self, function, x, y, z, threads, one, another, shared, stream, arguments, extra):
+    def launched(self, config, function, arguments, extra):
+        how = Config.from_address(config)
         before, buffer, between, size, end = (ctypes.c_void_p * 5).from_address(extra)
         assert (before, between, end, arguments) == (1, 2, None, None)
         packed = ctypes.string_at(buffer, ctypes.c_size_t.from_address(size).value)
-        self.launches.append((function, (x, y, z), (threads, one, another), shared, stream, packed))
+        grid, block = (how.x, how.y, how.z), (how.threads, how.one, how.another)
+        self.launches.append((function, grid, block, how.shared, how.stream, packed))
+        self.attributes.append(ctypes.string_at(how.attributes, 72 * how.count))
         return self.statuses.pop(0) if self.statuses else 0
 
     def cuGetErrorString(self, status, text):
@@ -88,6 +103,17 @@ def test_kernels_of_a_sequence_are_launched_in_order_with_their_own_arguments(no
     ]
     assert first[-1] == third[-1] == struct.pack("<Qi4xQqii", 1, 2, 3, 4, 5, 6)
     assert second[-1] == struct.pack("<Qi4xQqi", 1, 7, 3, 4, 5)
+
+
+@pytest.mark.parametrize(("index", "early"), [(0, True), (1, False)])
+def test_kernels_begin_early_where_gpus_can_but_for_the_first(notes, monkeypatch, index, early):
+    capability = (9, 0) if early else (8, 9)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: capability)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: index)
+    monkeypatch.setitem(example.loaded, index, 5)
+    steps = [Step(example, 1, 32, early=each) for each in (True, True, False)]
+    driver.launch(sequence(*steps), 9, [0] * 7, torch.device("cuda", index))
+    assert notes.attributes == [b"", EARLY if early else b"", b""]
 
 
 def test_kernels_may_be_made_ready_before_the_first_launch_on_a_device(notes):

@@ -9,6 +9,7 @@ import tfngen
 from tfngen.forms import FORMS
 from tfngen.gpu import MOST_THREADS, WARP
 from tfngen.runtime.cuda import convolve
+from tfngen.runtime.plan import PackedPath, Widths, encode
 
 MODEL = ("64x0e+64x1o+32x2e", "0e+1o", "0e+1o")
 
@@ -66,6 +67,19 @@ def test_passes_have_derivatives_by_filters_of_their_own(package):
     first, second, third = (each.kernel.constants for each in found.sequence.steps)
     assert [each["d_filter_slot"] for each in (first, second, third)] == [0, 1, 2]
     assert found.slots == 3
+
+
+def test_passes_begin_early_unless_they_add_to_rows_edge_by_edge(package):
+    assert [step.early for step in passes(package, "backward").sequence.steps] == [True, True, True]
+    twice = [PackedPath(1, 0, 1, 64, at, 0, 64 * at, 64 * at, 64) for at in (0, 3)]  # by two filters
+    twice = encode(Widths(filter=6, input=64, weight=256, grad=384), twice)
+
+    def early(form):
+        found = convolve._passes(package._package.fingerprint, form, twice, torch.float32, True)
+        return [step.early for step in found.sequence.steps]
+
+    assert early("backward") == [True, False]
+    assert early("d_weight") == [True, True]
 
 
 def test_filters_that_some_pass_leaves_out_begin_as_zeros(package):

@@ -77,10 +77,10 @@ def test_a_blocks_couplings_fit_its_shared_memory():
 def test_every_lane_has_a_ring_behind_the_couplings():
     """As many places as its bytes allow, two at least, in whatever precision numbers are kept."""
     for kept, copied, pairs, stages in (
-        (4, 3, False, 4),
-        (4, 13, True, 3),
+        (4, 3, False, 3),
+        (4, 13, True, 2),
         (8, 40, False, 2),
-        (2, 13, True, 4),
+        (2, 13, True, 3),
     ):
         block = block_for(32, False, Shared(12, 0, 0, copied), 4, kept, pairs)
         assert block.stages == stages

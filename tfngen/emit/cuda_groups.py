@@ -150,7 +150,7 @@ class _Layout:
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
         places += ["grad_adding"] if self.sums else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
-        lines.append(["by_itself: Int"])
+        lines.append(["by_itself: Int", "overlapping: Int"])
         return tuple(f"{', '.join(line)}," for line in lines)
 
     # ── what is held for a node ─────────────────────────────────────────────────────────────────────────
@@ -270,7 +270,7 @@ class _Layout:
             else:
                 continue
             for (at, condition), place in zip(found, places, strict=False):
-                call = f"copy(coming, {place}, here, {at}, {condition != ''}, by_itself)"
+                call = f"copy(coming, {place}, here, {at}, by_itself)"
                 lines += [condition, f"    {call}"] if condition else [call]
         return lines
 
@@ -302,7 +302,7 @@ class _Layout:
         arguments = [_offset("coupling", at), *taken, *running]
         lines = [f"if {_has(path)}:", *_call_lines(call, arguments, 4)]
         if "d_weight" in form.results:
-            lines.append(f"    stream_out(d_weights_here, weight_at_{tag}, d_weight, active)")
+            lines.append(f"    store(d_weights_here, weight_at_{tag}, d_weight, active)")
         return lines
 
     def _results_of_edge(self) -> list[str]:

@@ -10,9 +10,9 @@ SHARED_BY, MOST_TEAMS = 256, 4
 """The threads of a block of teams, and how many of those it has at most."""
 SHARED_BYTES = 40 * 1024
 """What a block may have of shared memory for couplings and sums."""
-ON_THEIR_WAY = 320
+ON_THEIR_WAY = 224
 """The bytes of shared memory that a lane may have for what is on its way to it; two edges always fit."""
-MOST_STAGES = 4
+MOST_STAGES = 3
 """The places of a lane's ring at most: an edge whose turn it is, and others on their way."""
 MOST_FOR_RINGS = 46 * 1024
 """What a block may have of shared memory for rings of two places; wider blocks become several."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tfngen.files import write_bytes
-from tfngen.gpu import COPIES, OLDEST, Capability, check_capability
+from tfngen.gpu import COPIES, OLDEST, OVERLAPS, Capability, check_capability
 from tfngen.runtime.cuda.kernel import Kernel
 
 REGISTERS = (64, 80, 96, 128, 168)
@@ -27,12 +27,6 @@ ATTRIBUTES = {0x2F: "registers", 0x11: "stack"}
 """Of a cubin: what kind of section says what functions take, how it gives more than a number, and which."""
 FEWEST = 0.6
 """The share of the registers the assembler would take that it is asked to do with at the least."""
-HINTS = (13, 4)
-"""The first nvJitLink whose assembler can be told what copies read but once.
-
-Assemblers before it lose what they were told where shared memory is addressed by a register that all lanes
-share: the copy takes it from a register that nobody wrote, and the GPU stops at an illegal instruction.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +92,7 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     """
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    code = ObjectCode.from_ltoir(_intermediate(kernel, _by_itself(capability)))
+    code = ObjectCode.from_ltoir(_intermediate(kernel, capability >= COPIES, capability >= OVERLAPS))
     arch = f"sm_{capability[0]}{capability[1]}"
     whole = LinkerOptions(arch=arch, link_time_optimization=True, ptx=True)
     ptx = bytes(Linker(code, options=whole).link("ptx").code).decode()
@@ -122,23 +116,21 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     return made
 
 
-def _by_itself(capability: Capability) -> int:
-    """How a GPU copies to shared memory: not by itself, so, or so and told what is read but once."""
-    from cuda.bindings import nvjitlink
-
-    if capability < COPIES:
-        return 0
-    return 2 if nvjitlink.version() >= HINTS else 1
-
-
 @lru_cache(maxsize=64)
-def _intermediate(kernel: Kernel, by_itself: int) -> bytes:
-    """What the linker makes code of for GPUs that copy to shared memory as `_by_itself` says."""
+def _intermediate(kernel: Kernel, by_itself: bool, overlapping: bool) -> bytes:
+    """What the linker makes code of for GPUs that can do so much.
+
+    Args:
+        kernel: what is compiled.
+        by_itself: whether they copy to shared memory while a lane goes on.
+        overlapping: whether a kernel may begin before the one before it has ended.
+    """
     from tfngen.runtime.cuda.seam import to_intermediate
 
     constants = kernel.typed_constants
-    if "by_itself" in constants:
-        constants["by_itself"] = type(constants["by_itself"])(by_itself)
+    for name, value in (("by_itself", by_itself), ("overlapping", overlapping)):
+        if name in constants:
+            constants[name] = type(constants[name])(value)
     return to_intermediate(kernel.function, kernel.types, OLDEST, constants)
 
 

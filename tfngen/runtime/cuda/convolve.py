@@ -22,7 +22,7 @@ from tfngen.runtime.cuda.compiled import is_missing
 from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.precision import computed_in, kernels, suited
-from tfngen.runtime.cuda.rows import sum_rows, sum_spares
+from tfngen.runtime.cuda.rows import sum_rows, sum_slots, sum_spares
 from tfngen.runtime.cuda.run import place, run_all
 from tfngen.runtime.cuda.sequence import LaunchSequence, Step
 from tfngen.runtime.plan import decode
@@ -168,7 +168,7 @@ class _Buffers:
             sum_spares(self.spares, self.shares, results[self.sums])
         for name, written in self.written.items():
             if name == "d_filter":
-                torch.sum(written, dim=0, out=results[name])
+                sum_slots(written, results[name])
             elif name == "d_input":
                 sum_rows(written, *edges.by_source, results[name])
             else:
@@ -293,7 +293,8 @@ def launch_of(
     numbers |= {name: 0 for name in kernel.arguments if "adding" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
     numbers |= {"lanes": block.lanes, "teams": block.teams}
-    numbers |= {"stages": block.stages, "ring_at": block.ring_at, "by_itself": 1, "d_filter_slot": slot}
+    numbers |= {"stages": block.stages, "ring_at": block.ring_at, "d_filter_slot": slot}
+    numbers |= {"by_itself": 1, "overlapping": 1}  # where the GPU can
     numbers |= {"full": int(lanes % block.lanes == 0), "channels": lanes}
     numbers |= {"input_at": paths[0].input_offset // of_lane}
     numbers |= {"adding": int(("input", paths[0].input_offset) in written)}
@@ -309,7 +310,9 @@ def launch_of(
     fitted, across = kernel.fitted(numbers, pairs), -(-lanes // block.lanes)
     rows = [name for name in fitted.arguments if name.endswith("_row") and "filter" not in name]
     paired = {name: f"{name} in pairs" for name in rows if pairs}
-    return Step(fitted, across, block.threads, block.shared_bytes, paired)
+    # Sums are added to after waiting for the pass before, but derivatives by inputs edge by edge.
+    early = not fitted.constants.get("adding")
+    return Step(fitted, across, block.threads, block.shared_bytes, paired, early)
 
 
 def _has_long_pieces(form: Form) -> bool:

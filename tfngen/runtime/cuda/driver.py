@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from tfngen.gpu import OVERLAPS
 from tfngen.runtime.cuda.compiled import compiled
 from tfngen.runtime.cuda.kernel import Kernel
 from tfngen.runtime.cuda.sequence import LaunchSequence, go_through
@@ -46,7 +47,7 @@ def launch(sequence: LaunchSequence, blocks: int, values: Iterable[int], device:
         with torch.cuda.device(device):
             status = _launch(sequence, device.index, blocks, values)
     if status:
-        kernel, across, threads, shared_bytes, _ = sequence.steps[status >> 32]
+        kernel, across, threads, shared_bytes, *_ = sequence.steps[status >> 32]
         raise RuntimeError(
             f"{kernel!r}: the driver would not launch {(blocks, across)} blocks of {threads} threads with "
             f"{shared_bytes} bytes of shared memory on {device}: {_message(status & 0xFFFFFFFF)}"
@@ -55,12 +56,16 @@ def launch(sequence: LaunchSequence, blocks: int, values: Iterable[int], device:
 
 def _launch(sequence: LaunchSequence, index: int, blocks: int, values: Iterable[int]) -> int:
     """Launch on the current device, which is `index`; what `go_through` returns."""
-    functions = sequence.loaded.get(index)
-    if functions is None:
-        sequence.prepare(torch.cuda.get_device_capability(index))
-        functions = tuple(_load(step.kernel, index, step.shared_bytes) for step in sequence.steps)
-        sequence.loaded[index] = functions
-    packed = sequence.packed(functions, blocks, values)
+    loaded = sequence.loaded.get(index)
+    if loaded is None:
+        capability = torch.cuda.get_device_capability(index)
+        sequence.prepare(capability)
+        functions = [_load(step.kernel, index, step.shared_bytes) for step in sequence.steps]
+        early = [
+            step.early and number > 0 and capability >= OVERLAPS for number, step in enumerate(sequence.steps)
+        ]
+        loaded = sequence.loaded[index] = (*functions, *early)
+    packed = sequence.packed(loaded, blocks, values)
     stream = torch._C._cuda_getCurrentRawStream(index)
     return go_through()(_launcher(), stream, len(sequence.steps), packed)
 
@@ -95,7 +100,7 @@ def _load(kernel: Kernel, index: int, shared_bytes: int) -> int:
 @cache
 def _launcher() -> int:
     """Where the driver's launching of a kernel begins."""
-    address = ctypes.cast(_driver().cuLaunchKernel, ctypes.c_void_p).value
+    address = ctypes.cast(_driver().cuLaunchKernelEx, ctypes.c_void_p).value
     assert address is not None, "the library has it"
     return address
 

@@ -9,11 +9,13 @@ from tfngen.runtime.cuda.memory import (
     copy,
     end_copies,
     kept_like,
+    let_next_begin,
     offset,
     pointer,
     read,
     shared_like,
     wait_for_copies,
+    wait_for_last,
     zero_like,
 )
 from tfngen.runtime.cuda.operations import column_of, fold_place, load_piece, row_of, vocabulary, within
@@ -30,7 +32,6 @@ over_teams = _words.over_teams
 put = _words.put
 reciprocal_norm = _words.reciprocal_norm
 store = _words.store
-stream_out = _words.stream_out
 total_of = _words.total_of
 zero = _words.zero
 
@@ -54,6 +55,7 @@ __all__ = [
     "index",
     "kept_like",
     "kernel",
+    "let_next_begin",
     "load",
     "load_piece",
     "number",
@@ -66,9 +68,9 @@ __all__ = [
     "row_of",
     "shared_like",
     "store",
-    "stream_out",
     "total_of",
     "wait_for_copies",
+    "wait_for_last",
     "within",
     "zero",
     "zero_like",

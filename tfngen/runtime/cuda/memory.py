@@ -64,10 +64,8 @@ if SIMULATED:
         else:
             here[at] = value
 
-    write_once = write
-
     @device
-    def copy(room, to, here, at, once, by_itself):
+    def copy(room, to, here, at, by_itself):
         """Begin to copy an element to shared memory; see `wait_for_copies`."""
         room[to] = here[at]
 
@@ -78,6 +76,14 @@ if SIMULATED:
     @device
     def wait_for_copies(later, by_itself):
         """Wait for all copies but those that belong to the last `later`, three at most."""
+
+    @device
+    def let_next_begin(overlapping):
+        """Blocks of the next kernel may begin where there is room, as far as `wait_for_last`."""
+
+    @device
+    def wait_for_last(overlapping):
+        """Wait until the kernel before this one has ended, and what it has written is there."""
 
 else:
     # Numba lets indices of arrays count from their end, and pays for it with three instructions and two
@@ -241,86 +247,59 @@ else:
 
         return types.void(here, at, _number(kept)), codegen
 
-    _IN_ASSEMBLY = {  # by how many bits are moved: LLVM's type of them, its register and its name there
-        16: (ir.IntType(16), "h", "b16"),
-        32: (_WORD, "r", "b32"),
-        64: (ir.IntType(64), "l", "b64"),
-    }
-
-    def _moved(kept: Any) -> tuple[Any, Any, str, str]:
-        """What is moved at once, LLVM's type of as many bits, and what its register and it are called."""
-        pair = isinstance(kept, Pair)
-        number = kept.dtype if pair else kept
-        bits = number.bitwidth * (2 if pair else 1)
-        if bits not in _IN_ASSEMBLY:
-            raise TypeError(f"{kept} is not moved at once")
-        return (_KEPT[number][1 if pair else 0], *_IN_ASSEMBLY[bits])
-
     @device
-    def copy(room, to, here, at, once, by_itself):
+    def copy(room, to, here, at, by_itself):
         """Begin to copy an element to shared memory; see `wait_for_copies`.
 
         Args:
-            once: whether no other lane reads it, now or later: it is the first to leave the caches.
-            by_itself: whether the GPU can, while this lane goes on, or else it has been copied at once; and,
-                if more than 1, whether it can be told `once`.
+            by_itself: whether the GPU can, while this lane goes on; else it has been copied at once.
         """
-        if not by_itself:
-            _copy_now(room, to, here, at)
-        elif once and by_itself > 1:
-            _copy_once(room, to, here, at)
-        else:
+        if by_itself:
             _copy(room, to, here, at)
+        else:
+            _copy_now(room, to, here, at)
 
-    _HINT = ".L2::cache_hint"
+    _LEAST_COPIED = 4
+    """The bytes of the least that ``cp.async`` copies: a lane's one half has to be read and written."""
+    _SHARED = 3
+    """LLVM's number of shared memory."""
 
-    def _copying(operation: str, once: bool = False) -> Any:
+    def _moving(kept: Any) -> Callable[..., Any]:
+        """Read an element, and write it to shared memory as it is."""
+
+        def codegen(context, builder, signature, arguments):
+            moved = builder.load(_place(builder, kept, *arguments[2:]))
+            builder.store(moved, _place(builder, kept, *arguments[:2]))
+            return context.get_dummy_value()
+
+        return codegen
+
+    @intrinsic
+    def _copy_now(typing_context, room, to, here, at):
+        return types.void(room, to, here, at), _moving(here.dtype)
+
+    @intrinsic
+    def _copy(typing_context, room, to, here, at):
         """``cp.async``, which takes no register for what it copies: compilers leave it where it stands.
 
         With a load they wait until its value is soon needed, to have its register for something else.
         """
+        kept = here.dtype
+        number, count = (kept.dtype, 2) if isinstance(kept, Pair) else (kept, 1)
+        size = count * number.bitwidth // 8
 
-        @intrinsic
-        def copying(typing_context, room, to, here, at):
-            kept = here.dtype
-            bits = _moved(kept)[1]
+        def codegen(context, builder, signature, arguments):
+            to_place = _place(builder, kept, *arguments[:2])
+            from_place = _place(builder, kept, *arguments[2:])
+            shared = to_place.type.pointee.as_pointer(_SHARED)
+            whole = builder.ptrtoint(builder.addrspacecast(to_place, shared), ir.IntType(64))
+            text = f"cp.async.ca.shared.global [$0], [$1], {size};"
+            kind = ir.FunctionType(ir.VoidType(), [_WORD, from_place.type])
+            assembly = ir.InlineAsm(kind, text, "r,l,~{memory}", side_effect=True)
+            builder.call(assembly, [builder.trunc(whole, _WORD), from_place])
+            return context.get_dummy_value()
 
-            def codegen(context, builder, signature, arguments):
-                to_place = _place(builder, kept, *arguments[:2])
-                from_place = _place(builder, kept, *arguments[2:])
-                if bits.width < _LEAST_COPIED or not operation:
-                    builder.store(builder.load(from_place), to_place)
-                    return context.get_dummy_value()
-                shared = to_place.type.pointee.as_pointer(_SHARED)
-                number = builder.ptrtoint(builder.addrspacecast(to_place, shared), ir.IntType(64))
-                number = builder.trunc(number, _WORD)
-                size = bits.width // 8
-                hint, given = ("", "") if not once else (_HINT, ", $2")
-                text = f"{operation}{hint} [$0], [$1], {size}{given};"
-                values = [number, from_place] + ([_first_to_leave(builder)] if once else [])
-                kind = ir.FunctionType(ir.VoidType(), [each.type for each in values])
-                constraints = ",".join(["r", "l", *["l"] * once, "~{memory}"])
-                builder.call(ir.InlineAsm(kind, text, constraints, side_effect=True), values)
-                return context.get_dummy_value()
-
-            return types.void(room, to, here, at), codegen
-
-        return copying
-
-    def _first_to_leave(builder: Any) -> Any:
-        """What tells a copy that it is read once; the same for all, so that it is made but once."""
-        kind = ir.FunctionType(ir.IntType(64), [])
-        text = "createpolicy.fractional.L2::evict_first.b64 $0, 1.0;"
-        return builder.call(ir.InlineAsm(kind, text, "=l"), [])
-
-    _LEAST_COPIED = 32
-    """The bits of the least that ``cp.async`` copies: a lane's one half has to be read and written."""
-    _SHARED = 3
-    """LLVM's number of shared memory."""
-
-    _copy = _copying("cp.async.ca.shared.global")
-    _copy_once = _copying("cp.async.ca.shared.global", once=True)
-    _copy_now = _copying("")
+        return types.void(room, to, here, at), codegen if size >= _LEAST_COPIED else _moving(kept)
 
     def _saying(text: str) -> Any:
         """An instruction of no operands, which no access to memory passes."""
@@ -356,19 +335,17 @@ else:
             else:
                 _wait_3()
 
-    @intrinsic
-    def write_once(typing_context, here, at, value):
-        """Store what will not be read soon: it is the first to leave the caches."""
-        kept = here.dtype
-        _, bits, register, name = _moved(kept)
+    _let_next_begin = _saying("griddepcontrol.launch_dependents;")
+    _wait_for_last = _saying("griddepcontrol.wait;")
 
-        def codegen(context, builder, signature, arguments):
-            place = _place(builder, kept, *arguments[:2])
-            joined = _joined(builder, kept, _narrowed(builder, kept, arguments[2]))
-            kind = ir.FunctionType(ir.VoidType(), [place.type, bits])
-            text = f"st.global.cs.{name} [$0], $1;"
-            assembly = ir.InlineAsm(kind, text, f"l,{register}", side_effect=True)
-            builder.call(assembly, [place, builder.bitcast(joined, bits)])
-            return context.get_dummy_value()
+    @device
+    def let_next_begin(overlapping):
+        """Blocks of the next kernel may begin where there is room, as far as `wait_for_last`."""
+        if overlapping:
+            _let_next_begin()
 
-        return types.void(here, at, _number(kept)), codegen
+    @device
+    def wait_for_last(overlapping):
+        """Wait until the kernel before this one has ended, and what it has written is there."""
+        if overlapping:
+            _wait_for_last()

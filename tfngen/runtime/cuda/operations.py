@@ -13,7 +13,6 @@ from tfngen.runtime.cuda.memory import (
     offset,
     read,
     write,
-    write_once,
     zero_like,
 )
 from tfngen.runtime.cuda.seam import SIMULATED, cuda, device, scalar
@@ -66,12 +65,6 @@ def vocabulary(number: type) -> SimpleNamespace:
         return read(array, at) if live else zero_like(array)
 
     @device
-    def stream_out(array, at, value, live):
-        """Store what nobody reads for long."""
-        if live:
-            write_once(array, at, value)
-
-    @device
     def store(array, at, value, live):
         if live:
             write(array, at, value)
@@ -119,7 +112,6 @@ def vocabulary(number: type) -> SimpleNamespace:
         put=put,
         reciprocal_norm=reciprocal_norm,
         store=store,
-        stream_out=stream_out,
         total_of=total_of,
         zero=zero,
     )

@@ -39,7 +39,8 @@ def _kernels(number: type) -> SimpleNamespace:
         spares: Channels,
     ):
         column = cuda.blockIdx.y * cuda.blockDim.x + cuda.threadIdx.x
-        node, first, last, row = load_piece(pieces, cuda.blockIdx.x)
+        # The last rows were written last, and are in a cache where sources are near their targets.
+        node, first, last, row = load_piece(pieces, cuda.gridDim.x - 1 - cuda.blockIdx.x)
         if node < 0 or column >= columns:
             return
         total, at = zero_like(values), first
@@ -71,13 +72,23 @@ def _kernels(number: type) -> SimpleNamespace:
             write(results, cuda.blockIdx.x * columns + column, total)
             column += cuda.blockDim.x
 
-    for function in (sum_pieces, sum_spares):
+    def sum_slots(slots: Size, columns: Size, values: Channels, results: Channels):
+        column = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+        if column < columns:
+            total = zero_like(values)
+            for slot in range(slots):
+                total += read(values, slot * columns + column)
+            write(results, column, total)
+
+    for function in (sum_pieces, sum_spares, sum_slots):
         function.__name__ = f"{function.__name__}_{np.dtype(number).name}"
         function.__annotations__ = {
             name: {"Indices": Indices, "Size": Size, "Channels": Channels}[each]
             for name, each in function.__annotations__.items()
         }
-    return SimpleNamespace(sum_pieces=Kernel(sum_pieces), sum_spares=Kernel(sum_spares))
+    return SimpleNamespace(
+        sum_pieces=Kernel(sum_pieces), sum_spares=Kernel(sum_spares), sum_slots=Kernel(sum_slots)
+    )
 
 
 KERNELS = {torch.float32: _kernels(np.float32), torch.float64: _kernels(np.float64)}
@@ -111,16 +122,27 @@ def sum_spares(spares: Tensor, shares: Tensor, result: Tensor) -> None:
     _run("sum_spares", result.shape[0], columns, arguments, spares, result)
 
 
+def sum_slots(values: Tensor, result: Tensor) -> None:
+    """result = Σ values[slot], slot after slot; both are contiguous."""
+    arguments = {"slots": values.shape[0], "values": place(values), "results": place(result)}
+    _run("sum_slots", None, result.numel(), arguments, values, result)
+
+
 def _run(
-    name: str, blocks: int, columns: int, arguments: dict[str, Any], values: Tensor, result: Tensor
+    name: str, blocks: int | None, columns: int, arguments: dict[str, Any], values: Tensor, result: Tensor
 ) -> None:
-    """Run a kernel on all columns, two of them in a lane where they come in pairs in memory."""
+    """Run a kernel on all columns, two of them in a lane where they come in pairs in memory.
+
+    Args:
+        blocks: along x, for rows or pieces of them; None for as many as all columns need.
+    """
     if not columns:
         return
     kernel = suited(getattr(KERNELS[computed_in(result.dtype)], name), result.dtype)
     size = 2 * result.element_size()
     if result.dtype != torch.float64 and not (columns % 2 or (values.data_ptr() | result.data_ptr()) % size):
         kernel, columns = kernel.fitted({}, pairs=True), columns // 2
-    across = -(-columns // MOST_THREADS) if name == "sum_pieces" else 1
-    threads = min(-(-columns // (across * WARP)) * WARP, MOST_THREADS)
-    run(kernel, (blocks, across), threads, {**arguments, "columns": columns}, result.device)
+    needed = -(-columns // MOST_THREADS)
+    grid = (needed, 1) if blocks is None else (blocks, needed if name == "sum_pieces" else 1)
+    threads = min(-(-columns // (grid[1] * WARP)) * WARP, MOST_THREADS)
+    run(kernel, grid, threads, {**arguments, "columns": columns}, result.device)

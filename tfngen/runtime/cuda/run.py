@@ -49,7 +49,7 @@ def _alone(kernel: Kernel, blocks: int, threads: int) -> LaunchSequence:
 def _simulate(sequence: LaunchSequence, blocks: int, values: Mapping[str, Any]) -> None:
     from tfngen.runtime.cuda.seam import simulate
 
-    for kernel, across, threads, shared_bytes, called in sequence.steps:
+    for kernel, across, threads, shared_bytes, called, _ in sequence.steps:
         taken = {name: values[called.get(name, name)] for name in kernel.arguments}
         arguments = [*_in_pairs(kernel, taken), *kernel.constants.values()]
         simulate(kernel.function, (blocks, across), threads, shared_bytes, arguments)

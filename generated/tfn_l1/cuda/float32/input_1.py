@@ -36,6 +36,7 @@ from tfngen.runtime.cuda.float32 import (
     index,
     kept_like,
     kernel,
+    let_next_begin,
     load,
     load_piece,
     number,
@@ -46,9 +47,9 @@ from tfngen.runtime.cuda.float32 import (
     row_of,
     shared_like,
     store,
-    stream_out,
     total_of,
     wait_for_copies,
+    wait_for_last,
     within,
     zero_like,
 )
@@ -91,13 +92,14 @@ def output(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -142,16 +144,16 @@ def output(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -178,6 +180,7 @@ def output(
                     offset(coupling, 4), input, weight_1_1_1, output_1_1_1,
                 )
         begin += tile
+    wait_for_last(overlapping)
     home = row_of(outputs, spares, row, output_row)
     room = offset(shared_like(outputs, couplings), lane)
     if has_0_1_1:
@@ -256,12 +259,13 @@ def d_input(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -319,11 +323,11 @@ def d_input(
             if active and following < count:
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 0, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 0, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 2 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -347,6 +351,7 @@ def d_input(
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -364,13 +369,14 @@ def d_filter(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -419,16 +425,16 @@ def d_filter(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -476,6 +482,7 @@ def d_filter(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -492,12 +499,13 @@ def d_weight(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -553,9 +561,9 @@ def d_weight(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -572,14 +580,15 @@ def d_weight(
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             if has_0_1_1:
                 d_weight = convolution_0_1_1.d_weight(coupling, input, grad_0_1_1)
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_weight = convolution_1_1_0.d_weight(offset(coupling, 1), input, grad_1_1_0)
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_weight = convolution_1_1_1.d_weight(offset(coupling, 4), input, grad_1_1_1)
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -599,13 +608,14 @@ def d_input_weight(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -663,16 +673,16 @@ def d_input_weight(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -695,22 +705,23 @@ def d_input_weight(
                 d_input, d_weight = convolution_0_1_1.d_input_weight(
                     coupling, input, weight_0_1_1, grad_0_1_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_input, d_weight = convolution_1_1_0.d_input_weight(
                     offset(coupling, 1), input, weight_1_1_0, grad_1_1_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_input, d_weight = convolution_1_1_1.d_input_weight(
                     offset(coupling, 4), input, weight_1_1_1, grad_1_1_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -731,13 +742,14 @@ def backward(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -797,16 +809,16 @@ def backward(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -831,17 +843,17 @@ def backward(
                 d_filter_0, d_input, d_weight = convolution_0_1_1.backward(
                     coupling, input, weight_0_1_1, grad_0_1_1, d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_filter_1, d_input, d_weight = convolution_1_1_0.backward(
                     offset(coupling, 1), input, weight_1_1_0, grad_1_1_0, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_filter_1, d_input, d_weight = convolution_1_1_1.backward(
                     offset(coupling, 4), input, weight_1_1_1, grad_1_1_1, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             put(here, channels, d_input[1], active, adding)
@@ -869,6 +881,7 @@ def backward(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -889,13 +902,14 @@ def d_grad(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -945,27 +959,27 @@ def d_grad(
             coming, following = offset(ring, slot * 12 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 6 * threads, here, 0, False, by_itself)
-                copy(coming, 7 * threads, here, channels, False, by_itself)
-                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 6 * threads, here, 0, by_itself)
+                copy(coming, 7 * threads, here, channels, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1004,6 +1018,7 @@ def d_grad(
                     d_grad_1_1_1,
                 )
         begin += tile
+    wait_for_last(overlapping)
     home = row_of(d_grads, spares, row, d_grad_row)
     room = offset(shared_like(d_grads, couplings), lane)
     if has_0_1_1:
@@ -1089,13 +1104,14 @@ def double_backward(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1160,27 +1176,27 @@ def double_backward(
             coming, following = offset(ring, slot * 12 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 6 * threads, here, 0, False, by_itself)
-                copy(coming, 7 * threads, here, channels, False, by_itself)
-                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 6 * threads, here, 0, by_itself)
+                copy(coming, 7 * threads, here, channels, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1214,19 +1230,19 @@ def double_backward(
                     coupling, input, weight_0_1_1, grad_0_1_1, input_tangent, weight_tangent_0_1_1,
                     d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_filter_1, d_input, d_weight = convolution_1_1_0.double_backward(
                     offset(coupling, 2), input, weight_1_1_0, grad_1_1_0, input_tangent, weight_tangent_1_1_0,
                     d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_filter_1, d_input, d_weight = convolution_1_1_1.double_backward(
                     offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, input_tangent, weight_tangent_1_1_1,
                     d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             put(here, channels, d_input[1], active, adding)
@@ -1254,6 +1270,7 @@ def double_backward(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -1275,13 +1292,14 @@ def d_input_weight_along(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1360,16 +1378,16 @@ def d_input_weight_along(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1392,22 +1410,23 @@ def d_input_weight_along(
                 d_input, d_weight = convolution_0_1_1.d_input_weight_along(
                     coupling, input, weight_0_1_1, grad_0_1_1, grad_tangent_0_1_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_input, d_weight = convolution_1_1_0.d_input_weight_along(
                     offset(coupling, 2), input, weight_1_1_0, grad_1_1_0, grad_tangent_1_1_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_input, d_weight = convolution_1_1_1.d_input_weight_along(
                     offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, grad_tangent_1_1_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -1432,13 +1451,14 @@ def backward_along(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1519,27 +1539,27 @@ def backward_along(
             coming, following = offset(ring, slot * 12 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
-                copy(coming, threads, here, channels, False, by_itself)
-                copy(coming, 2 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
+                copy(coming, threads, here, channels, by_itself)
+                copy(coming, 2 * threads, here, 2 * channels, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 3 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 3 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 4 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 5 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_1_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 6 * threads, here, 0, False, by_itself)
-                copy(coming, 7 * threads, here, channels, False, by_itself)
-                copy(coming, 8 * threads, here, 2 * channels, False, by_itself)
+                copy(coming, 6 * threads, here, 0, by_itself)
+                copy(coming, 7 * threads, here, channels, by_itself)
+                copy(coming, 8 * threads, here, 2 * channels, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_1_1:
-                    copy(coming, 9 * threads, here, weight_at_0_1_1, True, by_itself)
+                    copy(coming, 9 * threads, here, weight_at_0_1_1, by_itself)
                 if has_1_1_0:
-                    copy(coming, 10 * threads, here, weight_at_1_1_0, True, by_itself)
+                    copy(coming, 10 * threads, here, weight_at_1_1_0, by_itself)
                 if has_1_1_1:
-                    copy(coming, 11 * threads, here, weight_at_1_1_1, True, by_itself)
+                    copy(coming, 11 * threads, here, weight_at_1_1_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1573,19 +1593,19 @@ def backward_along(
                     coupling, input, weight_0_1_1, grad_0_1_1, input_tangent, weight_tangent_0_1_1,
                     grad_tangent_0_1_1, d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_1_1, d_weight, active)
+                store(d_weights_here, weight_at_0_1_1, d_weight, active)
             if has_1_1_0:
                 d_filter_1, d_input, d_weight = convolution_1_1_0.backward_along(
                     offset(coupling, 2), input, weight_1_1_0, grad_1_1_0, input_tangent, weight_tangent_1_1_0,
                     grad_tangent_1_1_0, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_0, d_weight, active)
+                store(d_weights_here, weight_at_1_1_0, d_weight, active)
             if has_1_1_1:
                 d_filter_1, d_input, d_weight = convolution_1_1_1.backward_along(
                     offset(coupling, 8), input, weight_1_1_1, grad_1_1_1, input_tangent, weight_tangent_1_1_1,
                     grad_tangent_1_1_1, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_1_1, d_weight, active)
+                store(d_weights_here, weight_at_1_1_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             put(here, channels, d_input[1], active, adding)
@@ -1613,3 +1633,4 @@ def backward_along(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)

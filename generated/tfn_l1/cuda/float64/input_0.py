@@ -35,6 +35,7 @@ from tfngen.runtime.cuda.float64 import (
     index,
     kept_like,
     kernel,
+    let_next_begin,
     load,
     load_piece,
     number,
@@ -45,9 +46,9 @@ from tfngen.runtime.cuda.float64 import (
     row_of,
     shared_like,
     store,
-    stream_out,
     total_of,
     wait_for_copies,
+    wait_for_last,
     within,
     zero_like,
 )
@@ -88,13 +89,14 @@ def output(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -133,12 +135,12 @@ def output(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -158,6 +160,7 @@ def output(
                     offset(coupling, 1), input, weight_1_0_1, output_1_0_1,
                 )
         begin += tile
+    wait_for_last(overlapping)
     home = row_of(outputs, spares, row, output_row)
     room = offset(shared_like(outputs, couplings), lane)
     if has_0_0_0:
@@ -210,12 +213,13 @@ def d_input(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -262,9 +266,9 @@ def d_input(
             if active and following < count:
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, 0, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, 0, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -283,6 +287,7 @@ def d_input(
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -299,13 +304,14 @@ def d_filter(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -347,12 +353,12 @@ def d_filter(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -395,6 +401,7 @@ def d_filter(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -410,12 +417,13 @@ def d_weight(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -460,7 +468,7 @@ def d_weight(
             coming, following = offset(ring, slot * 1 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -475,11 +483,12 @@ def d_weight(
             d_weights_here = offset(d_weights, edge * d_weight_row + channel)
             if has_0_0_0:
                 d_weight = convolution_0_0_0.d_weight(coupling, input, grad_0_0_0)
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_weight = convolution_1_0_1.d_weight(offset(coupling, 1), input, grad_1_0_1)
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -498,13 +507,14 @@ def d_input_weight(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -551,12 +561,12 @@ def d_input_weight(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -576,15 +586,16 @@ def d_input_weight(
                 d_input, d_weight = convolution_0_0_0.d_input_weight(
                     coupling, input, weight_0_0_0, grad_0_0_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_input, d_weight = convolution_1_0_1.d_input_weight(
                     offset(coupling, 1), input, weight_1_0_1, grad_1_0_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -604,13 +615,14 @@ def backward(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -659,12 +671,12 @@ def backward(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -686,12 +698,12 @@ def backward(
                 d_filter_0, d_input, d_weight = convolution_0_0_0.backward(
                     coupling, input, weight_0_0_0, grad_0_0_0, d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_filter_1, d_input, d_weight = convolution_1_0_1.backward(
                     offset(coupling, 1), input, weight_1_0_1, grad_1_0_1, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             here = offset(couplings, tile * 4 + (at * warps + lane // WARP) * 4)
@@ -717,6 +729,7 @@ def backward(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -736,13 +749,14 @@ def d_grad(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -785,19 +799,19 @@ def d_grad(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 3 * threads, here, 0, False, by_itself)
+                copy(coming, 3 * threads, here, 0, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -825,6 +839,7 @@ def d_grad(
                     d_grad_1_0_1,
                 )
         begin += tile
+    wait_for_last(overlapping)
     home = row_of(d_grads, spares, row, d_grad_row)
     room = offset(shared_like(d_grads, couplings), lane)
     if has_0_0_0:
@@ -884,13 +899,14 @@ def double_backward(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -943,19 +959,19 @@ def double_backward(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 3 * threads, here, 0, False, by_itself)
+                copy(coming, 3 * threads, here, 0, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -983,13 +999,13 @@ def double_backward(
                     coupling, input, weight_0_0_0, grad_0_0_0, input_tangent, weight_tangent_0_0_0,
                     d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_filter_1, d_input, d_weight = convolution_1_0_1.double_backward(
                     offset(coupling, 2), input, weight_1_0_1, grad_1_0_1, input_tangent, weight_tangent_1_0_1,
                     d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             here = offset(couplings, tile * 12 + (at * warps + lane // WARP) * 4)
@@ -1015,6 +1031,7 @@ def double_backward(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -1035,13 +1052,14 @@ def d_input_weight_along(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1102,12 +1120,12 @@ def d_input_weight_along(
             coming, following = offset(ring, slot * 3 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1127,15 +1145,16 @@ def d_input_weight_along(
                 d_input, d_weight = convolution_0_0_0.d_input_weight_along(
                     coupling, input, weight_0_0_0, grad_0_0_0, grad_tangent_0_0_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_input, d_weight = convolution_1_0_1.d_input_weight_along(
                     offset(coupling, 2), input, weight_1_0_1, grad_1_0_1, grad_tangent_1_0_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
+    wait_for_last(overlapping)
 
 
 @kernel
@@ -1159,13 +1178,14 @@ def backward_along(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int,
+    by_itself: Int, overlapping: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
+    let_next_begin(overlapping)
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1228,19 +1248,19 @@ def backward_along(
             coming, following = offset(ring, slot * 6 * threads), at + ahead
             if active and following < count:
                 here = offset(inputs, neighbors[following] + input_at + channel)
-                copy(coming, 0, here, 0, False, by_itself)
+                copy(coming, 0, here, 0, by_itself)
                 here = offset(weights, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 2 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 2 * threads, here, weight_at_1_0_1, by_itself)
                 here = offset(input_tangents, neighbors[following] + input_at + channel)
-                copy(coming, 3 * threads, here, 0, False, by_itself)
+                copy(coming, 3 * threads, here, 0, by_itself)
                 here = offset(weight_tangents, weight_rows[following] + channel)
                 if has_0_0_0:
-                    copy(coming, 4 * threads, here, weight_at_0_0_0, True, by_itself)
+                    copy(coming, 4 * threads, here, weight_at_0_0_0, by_itself)
                 if has_1_0_1:
-                    copy(coming, 5 * threads, here, weight_at_1_0_1, True, by_itself)
+                    copy(coming, 5 * threads, here, weight_at_1_0_1, by_itself)
             end_copies(by_itself)
             slot = slot + 1 if slot + 1 < stages else 0
             if at < 0:
@@ -1268,13 +1288,13 @@ def backward_along(
                     coupling, input, weight_0_0_0, grad_0_0_0, input_tangent, weight_tangent_0_0_0,
                     grad_tangent_0_0_0, d_filter_0, d_input,
                 )
-                stream_out(d_weights_here, weight_at_0_0_0, d_weight, active)
+                store(d_weights_here, weight_at_0_0_0, d_weight, active)
             if has_1_0_1:
                 d_filter_1, d_input, d_weight = convolution_1_0_1.backward_along(
                     offset(coupling, 2), input, weight_1_0_1, grad_1_0_1, input_tangent, weight_tangent_1_0_1,
                     grad_tangent_1_0_1, d_filter_1, d_input,
                 )
-                stream_out(d_weights_here, weight_at_1_0_1, d_weight, active)
+                store(d_weights_here, weight_at_1_0_1, d_weight, active)
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
             here = offset(couplings, tile * 12 + (at * warps + lane // WARP) * 4)
@@ -1300,3 +1320,4 @@ def backward_along(
                 at += threads // 4
             m += 4
         begin += tile
+    wait_for_last(overlapping)
