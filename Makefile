@@ -25,7 +25,7 @@ test: lint
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-gpu: $(VENV)/.installed-test
-	$(BIN)/python -m pytest tests/gpu
+	$(BIN)/python -m pytest -n auto tests/gpu
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -49,7 +49,7 @@ def test_tests_come_first_and_then_each_workload_with_its_options(suite, tmp_pat
     assert status == 0
     others = [each for each in commands if "build" not in each and "operators" not in each]
     assert others == ["tests", "launch", "tfn-l3", *SERIES["gpu"]]
-    assert commands["tests"][1:] == ("-m", "pytest", "tests/gpu", "-q", "--maxfail=10")
+    assert commands["tests"][1:] == ("-m", "pytest", "tests/gpu", "-q", "-n", "auto", "--maxfail=10")
     options = commands["dhfr"][commands["dhfr"].index("bench") :]
     assert options[:4] == ("bench", "conv", "--workload", "dhfr")
     for name, value in {"--device": "cuda", "--peers": "e3nn,flashtp", "--data": str(data)}.items():

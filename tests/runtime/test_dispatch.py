@@ -6,6 +6,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import tfngen
 from tfngen.runtime import dispatch
 
 
@@ -99,3 +100,35 @@ def test_a_tensor_that_outlived_its_transform_is_what_it_was(tfn_l2, vectors, li
     torch.func.grad(function)(vectors)
     with torch.set_grad_enabled(listening):
         assert torch.equal(tfn_l2.spherical_harmonics(kept[0]), tfn_l2.spherical_harmonics(2 * vectors))
+
+
+def test_a_backward_pass_is_asked_once_what_it_does_not_say_of_leaves(tfn_l1, monkeypatch):
+    """Saying that it does not takes it longer than a convolution's kernels of a molecule."""
+    engine, refused = torch._C._will_engine_execute_node, []
+
+    def ask(node):
+        try:
+            return engine(node)
+        except RuntimeError:
+            refused.append(node)
+            raise
+
+    monkeypatch.setattr(torch._C, "_will_engine_execute_node", ask)
+    convolution, graph = tfn_l1.Convolution("2x0e+2x1e", "0e+1e", "0e+1e"), tfngen.Graph.complete(3)
+    shapes = (graph.num_edges, 4), (graph.num_edges, convolution.weight_numel), (3, 2, 1), (3, 2, 3)
+    y, weights, *features = (torch.ones(shape, requires_grad=True) for shape in shapes)
+
+    def energy():
+        features_now = dict(zip(("0e", "1e"), features, strict=True))
+        for _ in range(2):
+            features_now = convolution(graph, y, features_now, weights)
+            features_now = {irrep: features_now[irrep][:, :2] for irrep in ("0e", "1e")}
+        return sum(each.sum() for each in features_now.values())
+
+    for passes in (1, 2):
+        found = torch.autograd.grad(energy(), [y, weights, *features])
+        assert len(refused) == passes
+    energy().backward(inputs=[y])
+    assert len(refused) == 2
+    assert torch.equal(y.grad, found[0])
+    assert weights.grad is None

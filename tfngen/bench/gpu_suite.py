@@ -1,9 +1,9 @@
 """Everything a GPU can show, in one command: ``python -m tfngen.bench.gpu_suite --out DIR``.
 
-Tests first, which compile the kernels for this GPU, and some of them again under compute-sanitizer; then what
-a call costs before the GPU begins; then the workloads of `tfngen bench conv --device cuda` one by one, each
-with a package of its own that all cores compile first, so that what has been measured is on disk when time
-runs out.
+Tests first, which compile the kernels for this GPU on all cores, and some of them again under
+compute-sanitizer; then what a call costs before the GPU begins; then the workloads of `tfngen bench conv
+--device cuda` one by one, each with a package of its own that all cores compile first, so that what has been
+measured is on disk when time runs out.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     about, packages = machine(), {}
     (given.out / "machine.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    tests = _python("pytest", str(given.tests), "-q", f"--maxfail={MOST_FAILURES}")
+    tests = _python("pytest", str(given.tests), "-q", "-n", "auto", f"--maxfail={MOST_FAILURES}")
     status = _logged(given.out / "tests.log", *tests)
     if given.sanitize:
         sanitized = sanitize(given.out, given.tests)
