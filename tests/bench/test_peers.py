@@ -6,9 +6,11 @@ import dataclasses
 import json
 import sys
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from tfngen.bench import allocator, convolution, harmonics, peers, problem, tables, turns
 from tfngen.bench.peers import CONVOLUTIONS, CONVOLUTIONS_ON_GPUS, HARMONICS, TFNGEN, Contender
@@ -153,6 +155,21 @@ def test_cuequivariance_without_its_kernels_is_no_peer_on_a_gpu(tfn_l3):
         cuequivariance.convolution(
             dataclasses.replace(drawn, vectors=drawn.vectors.to("meta")), compiled=False
         )
+
+
+def test_cuequivariance_has_uniform_channels_on_a_gpu_and_the_same_numbers():
+    """Its kernels take parts of one width; memory is laid out as before."""
+    cue = pytest.importorskip("cuequivariance")
+    multiply = pytest.importorskip("cuequivariance_torch").SegmentedPolynomial
+    from tfngen.bench.peers import cuequivariance
+
+    mixed, filters = (cue.Irreps("O3", each) for each in ("8x0e+4x1e+6x2e", "0e+1e"))
+    whole = cue.descriptors.channelwise_tensor_product(mixed, filters, [cue.O3(l, 1) for l in range(3)])
+    uniform = cuequivariance._uniform(whole.polynomial, SimpleNamespace(irreps_in=[(8, 0), (4, 1), (6, 2)]))
+    assert all(each.all_same_segment_shape() for each in uniform.squeeze_modes().operands)
+    given = [torch.randn(3, each.size) for each in whole.polynomial.inputs]
+    one, other = (multiply(each, method="naive")(given) for each in (whole.polynomial, uniform))
+    torch.testing.assert_close(one, other)
 
 
 def test_coefficients_of_a_peer_are_ours_times_a_number(tfn_l1):

@@ -5,6 +5,7 @@ The faster method, `uniform_1d`, is CUDA kernels. Gather and sum into nodes are 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +39,8 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
     degrees = [irrep.l for _, irrep in ours.irreps_filter]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", INSTEAD)
-        multiply = cuet.SegmentedPolynomial(descriptor.polynomial, method=method, math_dtype=torch.float32)
+        polynomial = descriptor.polynomial if method == "naive" else _uniform(descriptor.polynomial, ours)
+        multiply = cuet.SegmentedPolynomial(polynomial, method=method, math_dtype=torch.float32)
         harmonics = cuet.SphericalHarmonics(degrees, normalize=True, method=method).to(device)
     multiply = multiply.to(device)
     sources, targets, nodes = problem.graph.source, problem.graph.target, problem.graph.num_nodes
@@ -53,6 +55,12 @@ def convolution(problem: Problem, compiled: bool) -> Prepared:
         )
 
     return torch_modes.prepare(problem, forward, _layout(ours, descriptor), compiled)
+
+
+def _uniform(polynomial: Any, ours: Any) -> Any:
+    """The polynomial as its kernels take it: channels in parts as wide as all irreps have several of."""
+    widths = {channels for channels, _ in ours.irreps_in}
+    return polynomial.flatten_coefficient_modes().split_mode("u", math.gcd(*widths))
 
 
 def _layout(ours: Any, descriptor: Any) -> Layout:
