@@ -18,7 +18,7 @@ from tfngen.runtime.backend import backend
 from tfngen.runtime.convolution_operators import compute, convolve, gradient
 from tfngen.runtime.dispatch import apply, are_watched, needs_gradient
 from tfngen.runtime.layout import pack
-from tfngen.runtime.operators import wanted_gradients
+from tfngen.runtime.operators import is_wanted
 from tfngen.runtime.plan import Edges
 
 Shapes = tuple[tuple[int, int], ...]
@@ -95,9 +95,12 @@ class _Node(torch.autograd.Function):
         grad = packed_once(cotangents)
         if not now:
             packed = packed_once(features)  # as a function of them
-        fused, wanted = ctx.fused, wanted_gradients(ctx)
+        fused, (of_y, of_weights, *of_features) = ctx.fused, [node for node, _ in ctx.next_functions]
         slots = {"filter": fused.filters(y), "input": packed, "weight": weights, "grad": grad}
-        by = {"filter": wanted[0], "weight": wanted[1], "input": any(wanted[2:])}
+        by = {"filter": is_wanted(of_y), "weight": is_wanted(of_weights)}
+        # Who wants both of those gets all three at once, and asking for more takes longer than it saves.
+        ask = (lambda node: node is not None) if all(by.values()) else is_wanted
+        by["input"] = any(map(ask, of_features))
         chosen = [slot for slot, each in by.items() if each]
         found = gradient(ctx, fused.package, fused.plan, slots, chosen, ctx.edges, now)
         d_y, d_weights, d_features = None, None, [None] * len(features)

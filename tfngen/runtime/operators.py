@@ -178,26 +178,19 @@ def wanted_gradients(ctx: Any) -> list[bool]:
 
     `ctx.needs_input_grad` says which could have one; when forces are asked for, few of those are wanted.
     """
-    return [node is not None and _will_run(node) for node, _ in ctx.next_functions]
+    return [is_wanted(node) for node, _ in ctx.next_functions]
 
 
-_silent = -1
-"""The last backward pass that did not say of a leaf whether its derivative is wanted."""
+def is_wanted(node: Any) -> bool:
+    """Whether the derivative now being computed leads to `node`, the next one of autograd's, or None.
 
-
-def _will_run(node: Any) -> bool:
-    """Whether the engine is to run `node`; true of leaves where it does not say.
-
-    `torch.autograd.grad` does not: it raises, 15 to 30 µs each time, so a pass is asked but once.
+    Of a leaf whose derivative was asked for by `torch.autograd.grad` torch says so by raising, 15 to 30 µs.
     """
-    global _silent
-    silent = type(node).__name__ == "AccumulateGrad" and torch._C._current_graph_task_id() == _silent
-    if silent:
-        return True
+    if node is None:
+        return False
     try:
         return bool(torch._C._will_engine_execute_node(node))
-    except RuntimeError:
-        _silent = torch._C._current_graph_task_id()
+    except RuntimeError:  # or nobody is computing any
         return True
 
 
