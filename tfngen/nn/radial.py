@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tfngen.runtime.linear import linear
+from tfngen.runtime.radial_operators import bessel, polynomial_cutoff
 
 
 class ShiftedSoftplus(nn.Module):
@@ -97,17 +98,8 @@ class BesselBasis(RadialBasis):
     Finite and smooth at r = 0, zero at the cutoff c; multiply with a smooth cutoff for forces.
     """
 
-    frequencies: Tensor
-
-    def __init__(self, number: int, cutoff: float) -> None:
-        super().__init__(number, cutoff)
-        self.register_buffer(
-            "frequencies", torch.arange(1.0, number + 1) * math.pi / cutoff, persistent=False
-        )
-
     def forward(self, distances: Tensor) -> Tensor:
-        # sin(kr)/r = k · sin(kr)/(kr)
-        return math.sqrt(2 / self.cutoff) * self.frequencies * _sinc(distances[..., None] * self.frequencies)
+        return bessel(distances, self.cutoff, self.number)
 
 
 class PolynomialCutoff(nn.Module):
@@ -128,9 +120,7 @@ class PolynomialCutoff(nn.Module):
 
     def forward(self, distances: Tensor) -> Tensor:
         """(…) distances ≥ 0 → (…) in [0, 1]."""
-        p, d = self.p, distances / self.cutoff
-        tail = 0.5 * (p + 1) * (p + 2) - p * (p + 2) * d + 0.5 * p * (p + 1) * d * d
-        return torch.where(d < 1, 1 - d**p * tail, torch.zeros_like(d))
+        return polynomial_cutoff(distances, self.cutoff, self.p)
 
     def extra_repr(self) -> str:
         return f"cutoff={self.cutoff:g}, p={self.p}"
@@ -246,15 +236,3 @@ def _spacing(number: int, start: float, cutoff: float) -> float:
     if not start < cutoff:
         raise ValueError(f"start: {start!r}; it must be below the cutoff, {cutoff!r}")
     return (cutoff - start) / max(number - 1, 1)
-
-
-def _sinc(x: Tensor) -> Tensor:
-    """sin(x)/x with derivatives of every order finite at 0; torch.sinc's second is not."""
-    near_zero = x.abs() < 0.5
-    squared, one = x * x, torch.ones_like(x)
-    series = one
-    # Σ_k (−1)^k x^2k / (2k+1)!; at ½ the next term, and its third derivative, are below what x resolves.
-    for k in range(9 if x.dtype == torch.float64 else 5, 0, -1):
-        series = torch.addcmul(one, squared, series, value=-1 / (2 * k * (2 * k + 1)))
-    safe = torch.where(near_zero, one, x)
-    return torch.where(near_zero, series, torch.sin(safe) / safe)

@@ -11,7 +11,8 @@ import torch
 @cache
 def backend(device: torch.device) -> ModuleType:
     """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`,
-    `turn_rows`, `row_product`, `row_product_backward`, `pack`, and `empty` for their results.
+    `turn_rows`, `row_product`, `row_product_backward`, `pack`, and `empty` for their results; that for
+    processors has `bessel` and `polynomial_cutoff` besides.
 
     Raises:
         ValueError: there are no kernels for such a device.

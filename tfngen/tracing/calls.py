@@ -65,7 +65,7 @@ def _call_ours(graph: fx.Graph) -> None:
 def _is_fixed(argument: Any) -> bool:
     """Whether it is the same in every run: a name, a number or several."""
     parts = argument if isinstance(argument, (tuple, list)) else [argument]
-    return all(isinstance(each, (str, int)) for each in parts)
+    return all(isinstance(each, (str, int, float)) for each in parts)
 
 
 def _kept(argument: Any) -> Any:

@@ -14,6 +14,7 @@ from tfngen.runtime import registry
 from tfngen.runtime.cpu.convolve import convolution
 from tfngen.runtime.cpu.memory import empty
 from tfngen.runtime.cpu.pack import pack
+from tfngen.runtime.cpu.radial import bessel, polynomial_cutoff
 from tfngen.runtime.cpu.row_products import row_product, row_product_backward
 from tfngen.runtime.cpu.rows import sum_rows
 from tfngen.runtime.cpu.threads import parallel_for
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STORES_HALF",
+    "bessel",
     "convolution",
     "empty",
     "gather_rows",
     "harmonics",
     "pack",
     "path",
+    "polynomial_cutoff",
     "row_product",
     "row_product_backward",
     "sum_rows",
