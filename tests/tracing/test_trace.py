@@ -147,7 +147,7 @@ def test_parameters_that_move(kernels):
 
 def test_what_is_the_same_is_computed_once(traced_forces):
     program = traced_forces.program(*molecule(9, 0))
-    assert program.code.count("torch.sin(") == 1  # of the basis, in both layers
+    assert program.code.count("= tfngen_bessel") == 2  # the basis and its slopes, once for both layers
     assert program.code.count("tfngen_edges(") == 1
     assert "detach" not in program.code
     assert "torch.ops.tfngen" not in program.code
