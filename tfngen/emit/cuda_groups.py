@@ -150,7 +150,7 @@ class _Layout:
         places = ["grad_at", "grad_step"] if "grad" in {*self.takes, *form.by} else []
         places += ["grad_adding"] if self.sums else []
         lines += [[f"{each}_{_tag(path)}: Int" for each in ("weight_at", *places)] for path in self.paths]
-        lines.append(["by_itself: Int", "overlapping: Int"])
+        lines.append(["by_itself: Int"])
         return tuple(f"{', '.join(line)}," for line in lines)
 
     # ── what is held for a node ─────────────────────────────────────────────────────────────────────────

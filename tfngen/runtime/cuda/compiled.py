@@ -92,10 +92,15 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
     """
     from cuda.core import Linker, LinkerOptions, ObjectCode
 
-    code = ObjectCode.from_ltoir(_intermediate(kernel, capability >= COPIES, capability >= OVERLAPS))
+    parts = [_intermediate(kernel, capability >= COPIES)]
+    if "by_itself" in kernel.parameters:  # those over a graph
+        from tfngen.runtime.cuda.memory import between_kernels
+
+        parts += between_kernels(capability >= OVERLAPS)
+    code = [ObjectCode.from_ltoir(each) for each in parts]
     arch = f"sm_{capability[0]}{capability[1]}"
     whole = LinkerOptions(arch=arch, link_time_optimization=True, ptx=True)
-    ptx = bytes(Linker(code, options=whole).link("ptx").code).decode()
+    ptx = bytes(Linker(*code, options=whole).link("ptx").code).decode()
     found = re.search(r"\.entry\s+(\w+)", ptx)
     assert found is not None, "a kernel has an entry"
     entry, instructions = found[1], _instructions(ptx)
@@ -103,7 +108,7 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
 
     def with_at_most(registers: int | None) -> Compiled:
         options = LinkerOptions(arch=arch, link_time_optimization=True, max_register_count=registers)
-        image = bytes(Linker(code, options=options).link("cubin").code)
+        image = bytes(Linker(*code, options=options).link("cubin").code)
         taken = Resources(**_taken(image), shared=shared, instructions=instructions)
         return Compiled(image, entry, taken)
 
@@ -117,20 +122,13 @@ def assemble(kernel: Kernel, capability: Capability) -> Compiled:
 
 
 @lru_cache(maxsize=64)
-def _intermediate(kernel: Kernel, by_itself: bool, overlapping: bool) -> bytes:
-    """What the linker makes code of for GPUs that can do so much.
-
-    Args:
-        kernel: what is compiled.
-        by_itself: whether they copy to shared memory while a lane goes on.
-        overlapping: whether a kernel may begin before the one before it has ended.
-    """
+def _intermediate(kernel: Kernel, by_itself: bool) -> bytes:
+    """What the linker makes code of for any GPU, or for those that copy to shared memory by themselves."""
     from tfngen.runtime.cuda.seam import to_intermediate
 
     constants = kernel.typed_constants
-    for name, value in (("by_itself", by_itself), ("overlapping", overlapping)):
-        if name in constants:
-            constants[name] = type(constants[name])(value)
+    if "by_itself" in constants:
+        constants["by_itself"] = type(constants["by_itself"])(by_itself)
     return to_intermediate(kernel.function, kernel.types, OLDEST, constants)
 
 

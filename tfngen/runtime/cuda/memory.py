@@ -6,6 +6,7 @@ In Numba's simulator arrays stand for addresses, with two columns where a lane h
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -78,11 +79,11 @@ if SIMULATED:
         """Wait for all copies but those that belong to the last `later`, three at most."""
 
     @device
-    def let_next_begin(overlapping):
+    def let_next_begin():
         """Blocks of the next kernel may begin where there is room, as far as `wait_for_last`."""
 
     @device
-    def wait_for_last(overlapping):
+    def wait_for_last():
         """Wait until the kernel before this one has ended, and what it has written is there."""
 
 else:
@@ -90,7 +91,7 @@ else:
     # registers for each of them. Addresses are indexed as they are.
     from llvmlite import ir
 
-    from tfngen.runtime.cuda.seam import Pair, intrinsic, paired
+    from tfngen.runtime.cuda.seam import Pair, get_or_insert_function, intrinsic, paired, to_linked
 
     _BITS, _WORD = types.uint16, ir.IntType(32)
 
@@ -335,17 +336,40 @@ else:
             else:
                 _wait_3()
 
-    _let_next_begin = _saying("griddepcontrol.launch_dependents;")
-    _wait_for_last = _saying("griddepcontrol.wait;")
+    def _linked(name: str) -> Any:
+        """A call of a function that the linker is given: one for some GPUs, another for others."""
+
+        @intrinsic
+        def linked(typing_context):
+            def codegen(context, builder, signature, arguments):
+                found = get_or_insert_function(builder.module, ir.FunctionType(_WORD, []), name)
+                return builder.call(found, [])
+
+            return types.int32(), codegen
+
+        return linked
+
+    _BETWEEN_KERNELS = {
+        "tfngen_let_next_begin": _saying("griddepcontrol.launch_dependents;"),
+        "tfngen_wait_for_last": _saying("griddepcontrol.wait;"),
+    }
+    _let_next_begin, _wait_for_last = map(_linked, _BETWEEN_KERNELS)
+
+    @cache
+    def between_kernels(overlapping: bool) -> list[bytes]:
+        """What the linker is given for `let_next_begin` and `wait_for_last`, which wait or do nothing."""
+        return [to_linked(say if overlapping else _nothing, name) for name, say in _BETWEEN_KERNELS.items()]
+
+    @intrinsic
+    def _nothing(typing_context):
+        return types.void(), lambda context, *_: context.get_dummy_value()
 
     @device
-    def let_next_begin(overlapping):
+    def let_next_begin():
         """Blocks of the next kernel may begin where there is room, as far as `wait_for_last`."""
-        if overlapping:
-            _let_next_begin()
+        _let_next_begin()
 
     @device
-    def wait_for_last(overlapping):
+    def wait_for_last():
         """Wait until the kernel before this one has ended, and what it has written is there."""
-        if overlapping:
-            _wait_for_last()
+        _wait_for_last()

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tfngen.gpu import Capability
+from tfngen.gpu import OLDEST, Capability
 from tfngen.runtime.lookups import looked_up_once
 
 if find_spec("numba_cuda") is None:
@@ -87,6 +87,7 @@ def device(function: Callable[..., Any]) -> Any:
 if not SIMULATED:
     from llvmlite import ir
     from numba.cuda import extending
+    from numba.cuda.cgutils import get_or_insert_function as get_or_insert_function
 
     intrinsic = extending.intrinsic
 
@@ -160,6 +161,20 @@ def to_intermediate(
     with _compiling, looked_up_once(), _compiling_for(capability):
         code, _ = numba_cuda.compile(
             function, types.void(*parameters), device=False, abi="numba", cc=capability, output="ltoir"
+        )
+    return bytes(code)
+
+
+def to_linked(call: Callable[[], None], name: str) -> bytes:
+    """Compile a function that calls `call`, for the linker to know by its `name` (LTO-IR)."""
+
+    def function() -> int:
+        call()
+        return 0
+
+    with _compiling, _compiling_for(OLDEST):
+        code, _ = numba_cuda.compile(
+            function, types.int32(), abi="c", abi_info={"abi_name": name}, cc=OLDEST, output="ltoir"
         )
     return bytes(code)
 

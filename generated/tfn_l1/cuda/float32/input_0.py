@@ -89,14 +89,14 @@ def output(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -160,7 +160,7 @@ def output(
                     offset(coupling, 1), input, weight_1_0_1, output_1_0_1,
                 )
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
     home = row_of(outputs, spares, row, output_row)
     room = offset(shared_like(outputs, couplings), lane)
     if has_0_0_0:
@@ -213,13 +213,13 @@ def d_input(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -287,7 +287,7 @@ def d_input(
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -304,14 +304,14 @@ def d_filter(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -401,7 +401,7 @@ def d_filter(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -417,13 +417,13 @@ def d_weight(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -488,7 +488,7 @@ def d_weight(
                 d_weight = convolution_1_0_1.d_weight(offset(coupling, 1), input, grad_1_0_1)
                 store(d_weights_here, weight_at_1_0_1, d_weight, active)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -507,14 +507,14 @@ def d_input_weight(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -595,7 +595,7 @@ def d_input_weight(
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -615,14 +615,14 @@ def backward(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -729,7 +729,7 @@ def backward(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -749,14 +749,14 @@ def d_grad(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int, grad_adding_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int, grad_adding_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -839,7 +839,7 @@ def d_grad(
                     d_grad_1_0_1,
                 )
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
     home = row_of(d_grads, spares, row, d_grad_row)
     room = offset(shared_like(d_grads, couplings), lane)
     if has_0_0_0:
@@ -899,14 +899,14 @@ def double_backward(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1031,7 +1031,7 @@ def double_backward(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -1052,14 +1052,14 @@ def d_input_weight_along(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1154,7 +1154,7 @@ def d_input_weight_along(
             here = offset(d_inputs, edge * d_input_row + input_at + channel)
             put(here, 0, d_input[0], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -1178,14 +1178,14 @@ def backward_along(
     filter_at_0: Int, filter_at_1: Int,
     weight_at_0_0_0: Int, grad_at_0_0_0: Int, grad_step_0_0_0: Int,
     weight_at_1_0_1: Int, grad_at_1_0_1: Int, grad_step_1_0_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1320,4 +1320,4 @@ def backward_along(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()

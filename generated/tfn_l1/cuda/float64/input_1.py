@@ -92,14 +92,14 @@ def output(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """outputs[target] += ∂T/∂grad[target], which is the convolution"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -180,7 +180,7 @@ def output(
                     offset(coupling, 4), input, weight_1_1_1, output_1_1_1,
                 )
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
     home = row_of(outputs, spares, row, output_row)
     room = offset(shared_like(outputs, couplings), lane)
     if has_0_1_1:
@@ -259,13 +259,13 @@ def d_input(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs[source] += ∂T/∂input[source]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -351,7 +351,7 @@ def d_input(
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -369,14 +369,14 @@ def d_filter(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters[edge] += ∂T/∂filter[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -482,7 +482,7 @@ def d_filter(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -499,13 +499,13 @@ def d_weight(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_weights[edge] = ∂T/∂weight[edge]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -588,7 +588,7 @@ def d_weight(
                 d_weight = convolution_1_1_1.d_weight(offset(coupling, 4), input, grad_1_1_1)
                 store(d_weights_here, weight_at_1_1_1, d_weight, active)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -608,14 +608,14 @@ def d_input_weight(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -721,7 +721,7 @@ def d_input_weight(
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -742,14 +742,14 @@ def backward(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂T/∂filter, d_inputs += ∂T/∂input, d_weights = ∂T/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -881,7 +881,7 @@ def backward(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -902,14 +902,14 @@ def d_grad(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int, grad_adding_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int, grad_adding_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int, grad_adding_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_grads[target] += ∂ΔT/∂grad[target]"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1018,7 +1018,7 @@ def d_grad(
                     d_grad_1_1_1,
                 )
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
     home = row_of(d_grads, spares, row, d_grad_row)
     room = offset(shared_like(d_grads, couplings), lane)
     if has_0_1_1:
@@ -1104,14 +1104,14 @@ def double_backward(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1270,7 +1270,7 @@ def double_backward(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -1292,14 +1292,14 @@ def d_input_weight_along(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1426,7 +1426,7 @@ def d_input_weight_along(
             put(here, channels, d_input[1], active, adding)
             put(here, 2 * channels, d_input[2], active, adding)
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
 
 
 @kernel
@@ -1451,14 +1451,14 @@ def backward_along(
     weight_at_0_1_1: Int, grad_at_0_1_1: Int, grad_step_0_1_1: Int,
     weight_at_1_1_0: Int, grad_at_1_1_0: Int, grad_step_1_1_0: Int,
     weight_at_1_1_1: Int, grad_at_1_1_1: Int, grad_step_1_1_1: Int,
-    by_itself: Int, overlapping: Int,
+    by_itself: Int,
 ):
     """d_filters += ∂ΔT/∂filter, d_inputs += ∂ΔT/∂input, d_weights = ∂ΔT/∂weight"""
     couplings = pointer(cuda.shared.array(0, number, ALIGNED))
     edges = pointer(cuda.shared.array(MOST_EDGES, index))
     neighbors = pointer(cuda.shared.array(MOST_EDGES, index))
     weight_rows = pointer(cuda.shared.array(MOST_EDGES, index))
-    let_next_begin(overlapping)
+    let_next_begin()
     thread = cuda.threadIdx.x
     lane, team = (thread % lanes, thread // lanes) if teams > 1 else (thread, 0)
     channel = cuda.blockIdx.y * lanes + lane
@@ -1633,4 +1633,4 @@ def backward_along(
                 at += threads // 4
             m += 4
         begin += tile
-    wait_for_last(overlapping)
+    wait_for_last()
