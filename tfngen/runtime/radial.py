@@ -7,17 +7,14 @@ import math
 import torch
 from torch import Tensor
 
-from tfngen.runtime.autocast import HALF
-
-NEAR, TERMS = 1.5, {torch.float64: 13}
-FEW_TERMS = 8
-"""Below this x, sin(x)/x and its derivatives are summed as series: so many terms by dtype, or so few."""
+NEAR = 1.5
+"""Below it sin(x)/x and its derivatives are summed as series."""
+TERMS = {torch.float32: 8, torch.float64: 13}
+"""Of a series."""
 
 
 def bessel(distances: Tensor, cutoff: float, number: int, order: int) -> Tensor:
     """dᵐ/drᵐ √(2/c) sin(nπr/c) / r for n = 1…number: (…) → (…, number)."""
-    if distances.dtype in HALF:
-        return bessel(distances.float(), cutoff, number, order).to(distances.dtype)
     k = torch.arange(1, number + 1, dtype=distances.dtype, device=distances.device) * (math.pi / cutoff)
     x = distances[..., None] * k
     near = x.abs() < NEAR
@@ -36,7 +33,7 @@ def _series(x: Tensor, order: int) -> Tensor:
     first = (order + 1) // 2
     squared, one = x * x, torch.ones_like(x)
     series = one
-    for j in reversed(range(first, first + TERMS.get(x.dtype, FEW_TERMS))):
+    for j in reversed(range(first, first + TERMS[x.dtype])):
         left = 2 * j + 2 - order
         ratio = -(2 * j + 1) / ((2 * j + 3) * left * (left - 1))
         series = torch.addcmul(one, squared, series, value=ratio)
@@ -46,8 +43,6 @@ def _series(x: Tensor, order: int) -> Tensor:
 
 def polynomial_cutoff(distances: Tensor, cutoff: float, p: int, order: int) -> Tensor:
     """dᵐ/drᵐ of the polynomial of degree p + 2 that falls from 1 to 0 between 0 and the cutoff: (…) → (…)."""
-    if distances.dtype in HALF:
-        return polynomial_cutoff(distances.float(), cutoff, p, order).to(distances.dtype)
     d = distances / cutoff
     coefficients = -(p + 1) * (p + 2) / 2, p * (p + 2), -p * (p + 1) / 2
     value = torch.full_like(d, float(order == 0))

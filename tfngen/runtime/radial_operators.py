@@ -9,7 +9,6 @@ operations more than the one before.
 from __future__ import annotations
 
 import math
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -53,53 +52,45 @@ def polynomial_cutoff(distances: Tensor, cutoff: float, p: int, order: int = 0) 
     return result
 
 
-def _check(distances: Tensor, cutoff: float, order: int, **least: tuple[int, int]) -> None:
+def _check(distances: Tensor, cutoff: float, order: int, name: str, value: int, least: int) -> None:
     if distances.dtype not in (torch.float32, torch.float64, *HALF):
         raise ValueError(f"distances: {distances.dtype}; they must be floating-point numbers")
     if not 0 < cutoff < math.inf:
         raise ValueError(f"cutoff: {cutoff!r}; it must be a finite number > 0")
-    for name, (value, smallest) in {"order": (order, 0), **least}.items():
-        if value < smallest:
-            raise ValueError(f"{name}: {value}; it must be an integer ≥ {smallest}")
+    for each, given, smallest in (("order", order, 0), (name, value, least)):
+        if given < smallest:
+            raise ValueError(f"{each}: {given}; it must be an integer ≥ {smallest}")
 
 
-# ── the operators ───────────────────────────────────────────────────────────────────────────────────────
+def _register(name: str, parameter: str, least: int, are_several: bool) -> None:
+    """Register ``tfngen::name``.
 
+    Args:
+        name: of the operator, and of what computes it.
+        parameter: its second argument, an integer.
+        least: what that may be.
+        are_several: whether that is how many functions there are, along a last axis.
+    """
 
-def _home(distances: Tensor) -> ModuleType:
-    return backend(distances.device) if distances.is_cpu else radial
+    def fake(cutoff: float, value: int, order: int, distances: Tensor) -> Tensor:
+        return distances.new_empty(*distances.shape, *[value] * are_several)
 
+    def implementation(cutoff: float, value: int, order: int, distances: Tensor) -> Tensor:
+        _check(distances, cutoff, order, parameter, value, least)
+        if distances.dtype in HALF:
+            return implementation(cutoff, value, order, distances.float()).to(distances.dtype)
+        home = backend(distances.device) if distances.is_cpu else radial
+        result: Tensor = getattr(home, name)(distances, cutoff, value, order)
+        return result
 
-def _bessel_fake(cutoff: float, number: int, order: int, distances: Tensor) -> Tensor:
-    return distances.new_empty(*distances.shape, number)
+    def backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
+        cutoff, value, order = ctx.numbers
+        (distances,) = ctx.saved_tensors
+        gradient = cotangent * call(name, cutoff, value, order + 1, distances)
+        return None, None, None, gradient.sum(-1) if are_several else gradient
 
-
-def _bessel(cutoff: float, number: int, order: int, distances: Tensor) -> Tensor:
-    _check(distances, cutoff, order, number=(number, 1))
-    result: Tensor = _home(distances).bessel(distances, cutoff, number, order)
-    return result
-
-
-def _bessel_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    cutoff, number, order = ctx.numbers
-    (distances,) = ctx.saved_tensors
-    return None, None, None, (cotangent * bessel(distances, cutoff, number, order + 1)).sum(-1)
-
-
-def _cutoff_fake(cutoff: float, p: int, order: int, distances: Tensor) -> Tensor:
-    return distances.new_empty(distances.shape)
-
-
-def _cutoff(cutoff: float, p: int, order: int, distances: Tensor) -> Tensor:
-    _check(distances, cutoff, order, p=(p, 2))
-    result: Tensor = _home(distances).polynomial_cutoff(distances, cutoff, p, order)
-    return result
-
-
-def _cutoff_backward(ctx: Any, cotangent: Tensor) -> tuple[Any, ...]:
-    cutoff, p, order = ctx.numbers
-    (distances,) = ctx.saved_tensors
-    return None, None, None, cotangent * polynomial_cutoff(distances, cutoff, p, order + 1)
+    schema = f"(float cutoff, int {parameter}, int order, Tensor distances) -> Tensor"
+    register(name, schema, implementation, fake, backward, _context)
 
 
 def _context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -107,19 +98,5 @@ def _context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     ctx.save_for_backward(distances)
 
 
-register(
-    "bessel",
-    "(float cutoff, int number, int order, Tensor distances) -> Tensor",
-    _bessel,
-    _bessel_fake,
-    _bessel_backward,
-    _context,
-)
-register(
-    "polynomial_cutoff",
-    "(float cutoff, int p, int order, Tensor distances) -> Tensor",
-    _cutoff,
-    _cutoff_fake,
-    _cutoff_backward,
-    _context,
-)
+_register("bessel", "number", 1, are_several=True)
+_register("polynomial_cutoff", "p", 2, are_several=False)

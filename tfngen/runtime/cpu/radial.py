@@ -12,7 +12,6 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from tfngen.runtime.autocast import HALF
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.kernel import Kernel, kernel
 from tfngen.runtime.cpu.threads import parallel_for
@@ -112,8 +111,6 @@ BESSEL, CUTOFFS = _of_each_dtype(bessel_functions), _of_each_dtype(polynomial_cu
 
 def bessel(distances: Tensor, cutoff: float, number: int, order: int) -> Tensor:
     """See `tfngen.runtime.radial_operators.bessel`."""
-    if distances.dtype in HALF:
-        return bessel(distances.float(), cutoff, number, order).to(distances.dtype)
     result = distances.new_empty(*distances.shape, number)
     near = NEAR[min(order, len(NEAR) - 1)]
     _run(BESSEL, distances, result, number, order, (math.pi / cutoff, math.sqrt(2 / cutoff), near))
@@ -122,8 +119,6 @@ def bessel(distances: Tensor, cutoff: float, number: int, order: int) -> Tensor:
 
 def polynomial_cutoff(distances: Tensor, cutoff: float, p: int, order: int) -> Tensor:
     """See `tfngen.runtime.radial_operators.polynomial_cutoff`."""
-    if distances.dtype in HALF:
-        return polynomial_cutoff(distances.float(), cutoff, p, order).to(distances.dtype)
     result = distances.new_empty(distances.shape)
     _run(CUTOFFS, distances, result, p, order, (1 / cutoff,))
     return result

@@ -293,8 +293,7 @@ def launch_of(
     numbers |= {name: 0 for name in kernel.arguments if "adding" in name}
     numbers |= {"tile": 1 << block.tile_bits, "tile_bits": block.tile_bits}
     numbers |= {"lanes": block.lanes, "teams": block.teams}
-    numbers |= {"stages": block.stages, "ring_at": block.ring_at, "d_filter_slot": slot}
-    numbers |= {"by_itself": 1}  # where the GPU can
+    numbers |= {"stages": block.stages, "ring_at": block.ring_at, "by_itself": 1, "d_filter_slot": slot}
     numbers |= {"full": int(lanes % block.lanes == 0), "channels": lanes}
     numbers |= {"input_at": paths[0].input_offset // of_lane}
     numbers |= {"adding": int(("input", paths[0].input_offset) in written)}

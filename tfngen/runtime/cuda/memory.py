@@ -76,7 +76,7 @@ if SIMULATED:
 
     @device
     def wait_for_copies(later, by_itself):
-        """Wait for all copies but those that belong to the last `later`, three at most."""
+        """Wait for all copies but those that belong to the last `later`, two at most."""
 
     @device
     def let_next_begin():
@@ -317,7 +317,7 @@ else:
         return saying
 
     _end_copies = _saying("cp.async.commit_group;")
-    _wait_1, _wait_2, _wait_3 = (_saying(f"cp.async.wait_group {later};") for later in (1, 2, 3))
+    _wait_1, _wait_2 = (_saying(f"cp.async.wait_group {later};") for later in (1, 2))
 
     @device
     def end_copies(by_itself):
@@ -327,14 +327,12 @@ else:
 
     @device
     def wait_for_copies(later, by_itself):
-        """Wait for all copies but those that belong to the last `later`, three at most."""
+        """Wait for all copies but those that belong to the last `later`, two at most."""
         if by_itself:
             if later == 1:
                 _wait_1()
-            elif later == 2:
-                _wait_2()
             else:
-                _wait_3()
+                _wait_2()
 
     def _linked(name: str) -> Any:
         """A call of a function that the linker is given: one for some GPUs, another for others."""
