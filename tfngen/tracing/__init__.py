@@ -15,6 +15,7 @@ runs a function once on tensors without numbers, writes down every operation it 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -24,6 +25,7 @@ import torch
 from tfngen.runtime.dispatch import are_watched, is_someone_watching
 from tfngen.tracing.arguments import Parts, complain, flatten
 from tfngen.tracing.program import Program, record
+from tfngen.tracing.repeats import Repeats
 
 MOST_SIGHTINGS = 4096
 """So many combinations of sizes are known at sight; beyond, they are forgotten and looked up again."""
@@ -64,19 +66,20 @@ class Traced(Generic[Taken, Given]):
     def __init__(self, function: Callable[Taken, Given]) -> None:
         self.function = function
         self.programs: list[Program] = []
-        self._seen: dict[Hashable, Program] = {}
+        self._seen: dict[Hashable, Repeats] = {}
+        self._shelf: deque[Repeats] = deque()
         self._lock = threading.Lock()
         if hasattr(function, "__name__"):
             update_wrapper(self, function)
 
     def __call__(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Given:
         form, parts = _taken_apart(args, kwargs)
-        program = None if is_someone_watching() else self._seen.get((form, *parts.sight))
-        if program is None:
+        repeats = None if is_someone_watching() else self._seen.get((form, *parts.sight))
+        if repeats is None:
             if are_watched(parts.tensors):
                 return self.function(*args, **kwargs)
-            program = self.program(*args, **kwargs)
-        found: Given = program(parts.tensors)
+            repeats = self._of(form, parts, args, kwargs)
+        found: Given = repeats.program(parts.tensors, repeats)
         return found
 
     def program(self, *args: Taken.args, **kwargs: Taken.kwargs) -> Program:
@@ -86,19 +89,22 @@ class Traced(Generic[Taken, Given]):
             ValueError: an argument or a result that is none of those `trace` names, or a function that does
                 other things for other values of a tensor, or adds to gradients (`Tensor.backward`).
         """
-        form, parts = _taken_apart(args, kwargs)
+        return self._of(*_taken_apart(args, kwargs), args, kwargs).program
+
+    def _of(self, form: Hashable, parts: Parts, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Repeats:
+        """What runs such arguments."""
         sight = (form, *parts.sight)
         with self._lock:
-            program = self._seen.get(sight)
-            if program is None:
-                program = next((each for each in self.programs if each.takes(form, parts.tensors)), None)
+            if (found := self._seen.get(sight)) is not None:
+                return found
+            program = next((each for each in self.programs if each.takes(form, parts.tensors)), None)
             if program is None:
                 program = record(self.function, form, args, kwargs, parts.tensors)
                 self.programs.append(program)
             if len(self._seen) >= MOST_SIGHTINGS:
                 self._seen.clear()
-            self._seen[sight] = program
-        return program
+            self._seen[sight] = found = Repeats(program, self._shelf)
+        return found
 
     def __repr__(self) -> str:
         name = getattr(self.function, "__qualname__", repr(self.function))

@@ -17,6 +17,9 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode, S
 from tfngen.tracing.arguments import Hole, Parts, complain, flatten, kind, rebuild
 from tfngen.tracing.passes import changes_constants, changes_something, constants_of, simplify
 
+Shortcut = Callable[[list[Tensor], Sequence[Tensor]], "list[Tensor] | None"]
+"""Of a program's constants and of other arguments."""
+
 
 class Program:
     """One straight program, and which arguments it is right for.
@@ -47,13 +50,16 @@ class Program:
             return False
         return all(sizes.evaluate_guards_expression(guards, tensors) for sizes, guards in self._guards)
 
-    def __call__(self, tensors: Sequence[Tensor]) -> Any:
-        """Run it on the tensors of arguments that it takes."""
+    def __call__(self, tensors: Sequence[Tensor], shortcut: Shortcut = lambda *_: None) -> Any:
+        """Run it on the tensors of arguments that it takes; by a `shortcut`, if that returns something."""
         remembering = torch.is_grad_enabled()
         torch._C._set_grad_enabled(False)  # no_grad(), without its object
         try:
             with _without_autocast() if _is_autocast_on() else _NOTHING:
-                found = self._run(*self._constants.now(), *tensors)
+                constants = self._constants.now()
+                found = shortcut(constants, tensors)
+                if found is None:
+                    found = self._run(*constants, *tensors)
         finally:
             torch._C._set_grad_enabled(remembering)
         if self._is_tuple_of_tensors:

@@ -17,7 +17,7 @@ from tfngen import naming
 from tfngen.forms import EDGE_STRIDE, FORM, TANGENT, TILE_EDGES, Form, Writing
 from tfngen.runtime import registry
 from tfngen.runtime.compiling import Request, compile_together
-from tfngen.runtime.cpu.drive import cut_tiles, drive, drive_in_turn
+from tfngen.runtime.cpu.drive import clear_bytes, cut_tiles, drive, drive_in_turn
 from tfngen.runtime.cpu.fitted import for_path
 from tfngen.runtime.cpu.job import (
     BASES,
@@ -29,7 +29,7 @@ from tfngen.runtime.cpu.job import (
 )
 from tfngen.runtime.cpu.memory import Room, address_of, empty, give_room_back, take_room
 from tfngen.runtime.cpu.rows import sum_copies, sum_rows
-from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, parallel_for, parts_of, threads_for
+from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, is_recording, parallel_for, parts_of, threads_for
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
 from tfngen.runtime.plan import decode
 
@@ -94,7 +94,8 @@ def convolution(
     else:
         shared, copies = results["d_weight"], _copies(edges) // blocks * blocks
         if copies:
-            named["d_weight"] = shared.new_zeros(copies * edges.weight_rows, shared.shape[1])
+            named["d_weight"] = empty(shared, copies * edges.weight_rows, shared.shape[1])
+            _clear(named["d_weight"].data_ptr(), named["d_weight"].nbytes)
         else:
             named["d_weight"] = empty(shared, edges.num_edges, shared.shape[1])
         _run(launch, named, edges, copies)
@@ -118,10 +119,17 @@ def _copies(edges: Edges) -> int:
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
     work = edges.num_edges * launch.work
     job, room = launch.job(named, edges, min(threads_for(work), edges.num_nodes), copies)
-    parallel_for(drive_in_turn if launch.scatters else drive, job[Job.PARTS], work, (job.buffer_info()[0],))
-    give_room_back(room)
+    kernel, table = drive_in_turn if launch.scatters else drive, (job.buffer_info()[0],)
+    parallel_for(kernel, job[Job.PARTS], work, table, (job, room, *named.values()))
+    if not is_recording():
+        give_room_back(room)
     if fault := job[Job.FAULT]:
         raise _out_of_range(fault, edges)
+
+
+def _clear(address: int, size: int) -> None:
+    """Set so many bytes to zero."""
+    parallel_for(clear_bytes, size, 0, (address,))
 
 
 def _out_of_range(fault: int, edges: Edges) -> ValueError:
@@ -250,7 +258,7 @@ class _Launch:
         job[Job.SCRATCH] = room.start
         if turns:
             job[Job.COPIES], job[Job.TURNS] = copies // job[Job.BLOCKS], room.start + 8 * length
-            ctypes.memset(job[Job.TURNS], 0, 8 * turns)
+            _clear(job[Job.TURNS], 8 * turns)
         return job, room
 
     def _over(self, edges: Edges, parts: int) -> array[int]:

@@ -166,6 +166,12 @@ def _add_row(to, origin, count, size):
 
 
 @kernel
+def clear_bytes(first, last, address):
+    """Set the bytes first ≤ … < last from `address` on to zero."""
+    clear(address + first, last - first)
+
+
+@kernel
 def cut_tiles(pointers, nodes, edges, most_edges, tiles, count):
     """Write the rows of `Job.TILES` for a graph, and to `count` how many there are; −1 if `pointers` do not
     ascend from 0 to `edges`."""

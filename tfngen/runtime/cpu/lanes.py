@@ -31,9 +31,11 @@ def call_llvm(builder: ir.IRBuilder, name: str, result: ir.Type, arguments: list
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
-def suffix(vector: ir.VectorType) -> str:
-    """How LLVM's function names say what they work on."""
-    return f"v{vector.count}{'f32' if isinstance(vector.element, ir.FloatType) else 'f64'}"
+def suffix(kind: ir.Type) -> str:
+    """How LLVM's function names say what they work on: numbers, or vectors of them."""
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{suffix(kind.element)}"
+    return "f32" if isinstance(kind, ir.FloatType) else "f64"
 
 
 def all_active(builder: ir.IRBuilder, mask: ir.Value) -> ir.Value:

@@ -67,5 +67,5 @@ def pack(features: Sequence[Tensor]) -> Tensor:
         width += channels * components
     result = empty(like, nodes, width)
     arguments = blocks.buffer_info()[0], len(features), result.data_ptr(), width
-    parallel_for(PACK[like.dtype], nodes, result.numel(), arguments)
+    parallel_for(PACK[like.dtype], nodes, result.numel(), arguments, (blocks,))
     return result

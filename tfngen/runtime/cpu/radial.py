@@ -134,4 +134,4 @@ def _run(
 ) -> None:
     distances, doubles = distances.contiguous(), array("d", numbers)
     arguments = distances.data_ptr(), result.data_ptr(), number, order, doubles.buffer_info()[0]
-    parallel_for(kernels[distances.dtype], distances.numel(), COST * result.numel(), arguments)
+    parallel_for(kernels[distances.dtype], distances.numel(), COST * result.numel(), arguments, (doubles,))

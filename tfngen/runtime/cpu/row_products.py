@@ -151,7 +151,7 @@ def _run(
     job = [parts, batches, opening, closing, *table.shape[:2], address_of(table), address_of(calls)]
     job += [number for base in Base for number in bases.get(base, (0, 0, 0))]
     given = array("q", job)
-    parallel_for(run_steps, parts, work, (given.buffer_info()[0],))
+    parallel_for(run_steps, parts, work, (given.buffer_info()[0],), (given, calls, scratch, table))
 
 
 def _batches(program: Program, rows: int) -> int:

@@ -80,7 +80,8 @@ def sum_rows(values: Tensor, order: Tensor, row_pointers: Tensor, result: Tensor
     columns, fault = math.prod(result.shape[1:]), array("q", [0])
     arguments = [columns, order.shape[0], *(t.data_ptr() for t in (values, order, row_pointers, result))]
     work = values.numel()
-    parallel_for(SUM_ROWS[values.dtype], result.shape[0], work, (*arguments, fault.buffer_info()[0]))
+    kernel, arguments = SUM_ROWS[values.dtype], [*arguments, fault.buffer_info()[0]]
+    parallel_for(kernel, result.shape[0], work, arguments, (fault,))
     if fault[0]:
         raise ValueError(
             f"row_pointers or order: beyond the {order.shape[0]} rows; let tfngen.Graph make them"

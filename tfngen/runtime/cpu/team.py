@@ -72,8 +72,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+_OpenMP = tuple[Callable[..., None], int, int]
+
+
 @cache
-def _openmp() -> tuple[Callable[..., None], int, int] | None:
+def _openmp() -> _OpenMP | None:
     """GNU OpenMP as torch loaded it: what runs a team; where what numbers and counts its threads is."""
     if sys.platform != "linux" or "backend: OpenMP" not in torch.__config__.parallel_info():
         return None
@@ -108,9 +111,37 @@ def run_team(address: int, bounds: Sequence[int], arguments: Sequence[int]) -> b
     openmp = None if _forked else _openmp()
     if openmp is None:
         return False
-    run, number, size = openmp
-    parts, limits = len(bounds) - 1, (ctypes.c_int64 * len(bounds))(*bounds)
-    head = (number, size, address, ctypes.addressof(limits), parts)
-    table = (ctypes.c_int64 * (HEAD + len(arguments)))(*head, *arguments)
-    run(_member(len(arguments)), ctypes.addressof(table), parts, 0)
+    member, (limits, table) = _tables(openmp, address, bounds, arguments)
+    openmp[0](member, ctypes.addressof(table), len(limits) - 1, 0)
     return True
+
+
+def team_call(
+    address: int, bounds: Sequence[int], arguments: Sequence[int]
+) -> tuple[int, tuple[int, ...], tuple[object, ...]] | None:
+    """What `run_team` calls: a function's address, its arguments, and what their memory belongs to."""
+    openmp = None if _forked else _openmp()
+    if openmp is None:
+        return None
+    member, (limits, table) = _tables(openmp, address, bounds, arguments)
+    function = ctypes.cast(openmp[0], ctypes.c_void_p).value or 0
+    return function, (member, ctypes.addressof(table), len(limits) - 1, 0), (limits, table)
+
+
+def is_forked() -> bool:
+    """Whether this process is a child that has none of its parent's threads."""
+    return _forked
+
+
+def _tables(
+    openmp: _OpenMP,
+    address: int,
+    bounds: Sequence[int],
+    arguments: Sequence[int],
+) -> tuple[int, tuple[ctypes.Array[ctypes.c_int64], ctypes.Array[ctypes.c_int64]]]:
+    """The function that each thread runs, and the tables that it is given."""
+    _, number, size = openmp
+    limits = (ctypes.c_int64 * len(bounds))(*bounds)
+    head = (number, size, address, ctypes.addressof(limits), len(bounds) - 1)
+    table = (ctypes.c_int64 * (HEAD + len(arguments)))(*head, *arguments)
+    return _member(len(arguments)), (limits, table)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 
@@ -39,7 +42,41 @@ def _executor(threads: int) -> ThreadPoolExecutor:
     return _pool
 
 
-def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]) -> None:
+class Launch(NamedTuple):
+    """A call of `parallel_for`, written down."""
+
+    kernel: Kernel
+    count: int
+    work: int
+    arguments: tuple[int, ...]
+    alive: tuple[object, ...]
+
+
+class _Recording(threading.local):
+    launches: list[Any] | None = None
+
+
+_recording = _Recording()
+
+
+@contextmanager
+def recorded_launches(launches: list[Any]) -> Iterator[None]:
+    """Add all that this thread launches meanwhile to `launches`, as it is done."""
+    before, _recording.launches = _recording.launches, launches
+    try:
+        yield
+    finally:
+        _recording.launches = before
+
+
+def is_recording() -> bool:
+    """Whether launches of this thread are recorded: the memory they work in must not be used for others."""
+    return _recording.launches is not None
+
+
+def parallel_for(
+    kernel: Kernel, count: int, work: int, arguments: Sequence[int], alive: Sequence[object] = ()
+) -> None:
     """Run ``kernel(first, last, *arguments)`` over 0 … `count`, on as many threads as `work` is worth.
 
     Every item is computed by one thread alone, so results do not depend on how many there are.
@@ -49,14 +86,16 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
         count: the number of items (edges, points, rows, parts).
         work: multiply-adds in all, one after the other.
         arguments: addresses, strides and counts.
+        alive: what has memory that `arguments` lead to, besides operands and results.
     """
+    if _recording.launches is not None:
+        _recording.launches.append(Launch(kernel, count, work, tuple(arguments), tuple(alive)))
     threads = 1 if work < MIN_WORK else min(threads_for(work), count)
     if threads <= 1:
         if count > 0:
             kernel(0, count, *arguments)
         return
-    # The whole team, though some may have nothing to do: OpenMP makes new threads when its size changes.
-    bounds = [count * min(part, threads) // threads for part in range(torch.get_num_threads() + 1)]
+    bounds = bounds_of(count, threads)
     if run_team(kernel.address, bounds, arguments):
         return
     pending = [
@@ -66,6 +105,14 @@ def parallel_for(kernel: Kernel, count: int, work: int, arguments: Sequence[int]
     kernel(bounds[0], bounds[1], *arguments)
     for future in pending:
         future.result()
+
+
+def bounds_of(count: int, threads: int) -> list[int]:
+    """Where the parts of 0 … `count` begin, one for each thread, and where the last one ends.
+
+    The whole team has parts, though some may have nothing to do: OpenMP makes teams of other sizes anew.
+    """
+    return [count * min(part, threads) // threads for part in range(torch.get_num_threads() + 1)]
 
 
 def threads_for(work: int) -> int:

@@ -64,4 +64,4 @@ def turn_rows(values: Tensor, blocks: Sequence[int], result: Tensor) -> None:
     width = result.shape[1]
     arguments = (table.buffer_info()[0], len(blocks) // 2, values.data_ptr(), values.stride(0))
     kernel = TURN_ROWS[values.dtype]
-    parallel_for(kernel, result.shape[0], values.numel(), (*arguments, result.data_ptr(), width))
+    parallel_for(kernel, result.shape[0], values.numel(), (*arguments, result.data_ptr(), width), (table,))

@@ -1,0 +1,318 @@
+"""A program for arguments that come again and again, as one run of machine code.
+
+A program of some hundred operations on the few numbers of a molecule spends its time in Python and in torch's
+dispatcher. For a graph and sizes that have come before, a `Tape` knows where every operand lies: what the
+program did is written down as calls of machine code, of kernels and of torch's operations alike
+(`tfngen.tracing.lowering`), and these are made from then on, one after the other. What there is no machine
+code for is done by torch, in its turn.
+
+Every instruction is tried when it is written down: it has to find again what the operation returned.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tfngen.runtime.cpu.instructions import MOST_ARGUMENTS, Instructions
+from tfngen.runtime.cpu.team import is_forked
+from tfngen.runtime.cpu.threads import Launch, recorded_launches
+from tfngen.tracing.lowering import OPERAND_AT, copy, knows, lower
+
+MOST_BYTES = 2**26
+"""Programs that compute more than that are left as they are: arithmetic takes most of their time."""
+NEAR = {torch.float32: 2e-5, torch.float64: 1e-12}
+"""How far from torch's result, of the largest number in it, that of an instruction may be."""
+
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call of one of torch's functions, written down.
+
+    Attributes:
+        name: of the function, without its overload.
+        arguments: by position.
+        named: by name.
+        result: what it returned.
+    """
+
+    name: str
+    arguments: Sequence[Any]
+    named: dict[str, Any]
+    result: Any
+
+    @property
+    def computes(self) -> bool:
+        """Whether it has found numbers that are not whole: it is no view of an operand, nor room for some."""
+        if self.name in _ROOM:
+            return False
+        before = {_memory(each) for each in _tensors((self.arguments, self.named))}
+        return self.name.endswith("_") or any(
+            (each.is_floating_point() or each.dtype == torch.bool) and _memory(each) not in before
+            for each in _tensors(self.result)
+        )
+
+    def lower(self, code: Instructions) -> bool:
+        """Add instructions for the same to `code`; whether there are any."""
+        if not isinstance(self.result, Tensor) or not lower(
+            self.name, self.arguments, self.named, self.result, code
+        ):
+            return False
+        code.keep(self.result, self.arguments, self.named)
+        return True
+
+
+class _Whole:
+    """Whole numbers that stay the same.
+
+    Attributes:
+        numbers: of the tape's own.
+    """
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.numbers = tensor.clone(memory_format=torch.preserve_format)
+        self._known, self._version = weakref.ref(tensor), tensor._version
+
+    def matches(self, tensor: Tensor) -> bool:
+        """Whether `tensor` has them; one that had them before is known."""
+        if self._known() is tensor and tensor._version == self._version:
+            return True
+        if not torch.equal(tensor, self.numbers):
+            return False
+        self._known, self._version = weakref.ref(tensor), tensor._version
+        return True
+
+
+class _Watch(TorchDispatchMode):
+    """Adds every operation of torch's to a list, in which launches of kernels are as well."""
+
+    def __init__(self, done: list[Any]) -> None:
+        super().__init__()
+        self._done = done
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self._done.append(Operation(function._opname, args, kwargs or {}, result))
+        return result
+
+
+class CannotRecord(Exception):
+    """There is no tape of this program for these arguments."""
+
+
+class Tape:
+    """A program for arguments of certain sizes and one graph.
+
+    Args:
+        graph: the program.
+        constants: its first arguments, parameters among them, which are read where they are.
+        tensors: its other arguments. Whole numbers, of which graphs are made, are the same in every run.
+
+    Raises:
+        CannotRecord: there is something about it that a tape cannot have.
+    """
+
+    def __init__(self, graph: fx.Graph, constants: list[Tensor], tensors: Sequence[Tensor]) -> None:
+        self._constants, self._threads = constants, torch.get_num_threads()
+        self._lock = threading.Lock()
+        self._code = Instructions()
+        self._bytes = 0
+        self._inputs: list[tuple[int, array[int]]] = []
+        self._fixed: list[tuple[int, _Whole]] = []
+        self._pieces: list[tuple[int, int] | Step] = []
+        self._begin = 0
+        self._values: dict[fx.Node, Any] = {}
+        self._results: list[Tensor] = []
+        taken = [*self._taken(tensors)]
+        theirs = {_memory(each) for each in (*constants, *taken)}
+        arguments = iter([*constants, *taken])
+        self._same = {_memory(each) for each in (*constants, *(each.numbers for _, each in self._fixed))}
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                self._values[node] = next(arguments)
+            elif node.op == "call_function":
+                self._record(node)
+            elif node.op == "output":
+                self._results = [self._values[each] for each in node.args[0]]
+            else:
+                raise CannotRecord(node.op)
+        self._close()
+        if any(_memory(each) in theirs for each in self._results):
+            raise CannotRecord("a result is an argument")
+
+    def fits(self, constants: list[Tensor], tensors: Sequence[Tensor]) -> bool:
+        """Whether it is right for such arguments, whose sizes are those it was made with."""
+        return (
+            constants is self._constants
+            and torch.get_num_threads() == self._threads
+            and not is_forked()
+            and all(each.matches(tensors[at]) for at, each in self._fixed)
+        )
+
+    def run(self, tensors: Sequence[Tensor]) -> list[Tensor] | None:
+        """What the program returns, or None while another thread runs the tape."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            for at, table in self._inputs:
+                table[OPERAND_AT] = tensors[at].data_ptr()
+            for piece in self._pieces:
+                if isinstance(piece, tuple):
+                    self._code.run(*piece)
+                else:
+                    piece()
+            return [each.clone() for each in self._results]
+        finally:
+            self._lock.release()
+
+    @property
+    def steps(self) -> int:
+        """How many operations are left to torch."""
+        return sum(not isinstance(each, tuple) for each in self._pieces)
+
+    def _taken(self, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The arguments as the tape has them: whole numbers themselves, others copied before each run."""
+        for at, tensor in enumerate(tensors):
+            if not tensor.is_cpu:
+                raise CannotRecord(tensor.device)
+            if not tensor.is_floating_point():
+                whole = _Whole(tensor)
+                self._fixed.append((at, whole))
+                yield whole.numbers
+                continue
+            mine = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
+            self._count(mine)
+            first = self._code.count
+            if not copy(self._code, mine, tensor):
+                raise CannotRecord(f"{tensor.dtype} in {tensor.dim()} dimensions")
+            if tensor.numel():
+                assert self._code.count == first + 1
+                self._inputs.append((at, self._code.last_table))
+            yield mine
+
+    def _record(self, node: fx.Node) -> None:
+        arguments, named = fx.map_arg((node.args, node.kwargs), self._values.__getitem__)
+        done: list[Launch | Operation] = []
+        if knows(_name(node)):
+            value = node.target(*arguments, **named)  # type: ignore[operator]
+            done.append(Operation(_name(node), arguments, named, value))
+        else:
+            with recorded_launches(done), _Watch(done):
+                value = node.target(*arguments, **named)  # type: ignore[operator]
+        self._values[node] = value
+        before = {_memory(each) for each in _tensors((arguments, named))}
+        made = [each for each in _tensors(value) if _memory(each) not in before]
+        if not made:
+            return
+        if len(made) < sum(1 for _ in _tensors(value)):
+            raise CannotRecord(f"{node}: some of its results are views")
+        for each in made:
+            self._count(each)
+        if (not before and not _is_random(node)) or _name(node) in _ALWAYS_THE_SAME:
+            self._same |= {_memory(each) for each in made}
+            return
+        first = self._code.count
+        if not (self._wrote_down(done) and self._finds_again(made, first)):
+            self._code.take_back(first)
+            self._close()
+            self._pieces.append(_by_torch(node.target, arguments, named, made))
+
+    def _wrote_down(self, done: Sequence[Launch | Operation]) -> bool:
+        """Whether there are instructions for all that an operation consists of; they have been added."""
+        for each in done:
+            if isinstance(each, Launch):
+                if len(each.arguments) + 4 > MOST_ARGUMENTS:
+                    return False
+                self._code.launch(each)
+            elif each.computes and not (self._are_known(each) and each.lower(self._code)):
+                return False
+        return True
+
+    def _are_known(self, operation: Operation) -> bool:
+        """Whether rows that are looked up are listed by an argument: whole numbers that stay the same."""
+        listed = (each for each in _tensors(operation.arguments) if not each.is_floating_point())
+        return all(each.dtype == torch.bool or _memory(each) in self._same for each in listed)
+
+    def _finds_again(self, made: Sequence[Tensor], first: int) -> bool:
+        """Whether the instructions from `first` on compute what is in `made`, and see to it that it is."""
+        wanted = [each.clone() for each in made]
+        for each in made:
+            each.fill_(torch.nan if each.is_floating_point() else True)
+        self._code.run(first)
+        if all(_is_near(*pair) for pair in zip(made, wanted, strict=True)):
+            return True
+        for each, before in zip(made, wanted, strict=True):
+            each.copy_(before)
+        return False
+
+    def _count(self, tensor: Tensor) -> None:
+        self._bytes += tensor.nbytes
+        if self._bytes > MOST_BYTES:
+            raise CannotRecord(f"more than {MOST_BYTES:,} bytes")
+
+    def _close(self) -> None:
+        """End a run of instructions."""
+        if self._code.count > self._begin:
+            self._pieces.append((self._begin, self._code.count))
+        self._begin = self._code.count
+
+
+_ALWAYS_THE_SAME = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full"}
+"""Functions of nothing but an operand's sizes."""
+
+
+_ROOM = {"empty", "new_empty", "empty_strided", "new_empty_strided", "empty_like"}
+"""Functions that give memory and write nothing to it."""
+
+
+def _name(node: fx.Node) -> str:
+    """What torch calls a function, whatever its overload."""
+    target = node.target
+    return target._opname if isinstance(target, OpOverload) else getattr(target, "__name__", "")
+
+
+def _is_random(node: fx.Node) -> bool:
+    return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """All tensors in it."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors([*value.values()])
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            yield from _tensors(each)
+
+
+def _memory(tensor: Tensor) -> int:
+    """Where the memory begins that it is a view of; empty tensors are all of their own."""
+    return tensor.untyped_storage().data_ptr() or id(tensor)
+
+
+def _is_near(found: Tensor, wanted: Tensor) -> bool:
+    if not found.is_floating_point():
+        return torch.equal(found, wanted)
+    finite = wanted[wanted.isfinite()]
+    scale = float(finite.abs().max()) if finite.numel() else 1.0
+    return torch.allclose(found, wanted, rtol=0.0, atol=NEAR[found.dtype] * scale, equal_nan=True)
+
+
+def _by_torch(function: Any, arguments: Any, named: Any, made: Sequence[Tensor]) -> Step:
+    def step() -> None:
+        for mine, each in zip(made, _tensors(function(*arguments, **named)), strict=True):
+            mine.copy_(each)
+
+    return step
