@@ -111,6 +111,8 @@ def _apply(to: Instructions, name: str, result: Tensor, operands: Sequence[Tenso
     arrays = [result, *(each.expand(result.shape) for each in operands)]
     if not all(each.dtype in _DTYPES and each.is_cpu for each in arrays):
         return False
+    if not result.numel():
+        return True
     loops = loops_over(result.shape, [_bytes(each) for each in arrays], OUTER + 1)
     if loops is None:
         return False

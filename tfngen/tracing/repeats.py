@@ -37,7 +37,7 @@ class Repeats:
         self._shelf = shelf
         self._tape: Tape | None = None
         self._is_hopeless = changes_something(program.graph)
-        self._graph: list[weakref.ref[Tensor]] = []
+        self._graph: list[tuple[weakref.ref[Tensor], int]] | None = None
         self._times = 0
         self._lock = threading.Lock()
 
@@ -69,11 +69,15 @@ class Repeats:
     def _comes_again(self, tensors: Sequence[Tensor]) -> bool:
         """Whether the same graph has come often enough."""
         whole = [each for each in tensors if not each.is_floating_point()]
-        before, self._graph = self._graph, [*map(weakref.ref, whole)]
-        known = [each() for each in before]
-        same = len(known) == len(whole) and all(
-            one is other or (one is not None and torch.equal(one, other))
-            for one, other in zip(known, whole, strict=True)
-        )
+        before, self._graph = self._graph, [(weakref.ref(each), each._version) for each in whole]
+        same = before is not None and all(map(_is_same, before, whole))
         self._times = self._times + 1 if same else 0
         return self._times >= PATIENCE
+
+
+def _is_same(before: tuple[weakref.ref[Tensor], int], now: Tensor) -> bool:
+    """Whether a tensor has the numbers that one had before, which is perhaps no more."""
+    known, version = before[0](), before[1]
+    if known is None or known._version != version:
+        return False
+    return known is now or torch.equal(known, now)

@@ -125,19 +125,20 @@ class Tape:
 
     def __init__(self, graph: fx.Graph, constants: list[Tensor], tensors: Sequence[Tensor]) -> None:
         self._constants, self._threads = constants, torch.get_num_threads()
+        self._forked = is_forked()
         self._lock = threading.Lock()
         self._code = Instructions()
         self._bytes = 0
         self._inputs: list[tuple[int, array[int]]] = []
         self._fixed: list[tuple[int, _Whole]] = []
+        self._found: list[tuple[int, _Whole]] = []
         self._pieces: list[tuple[int, int] | Step] = []
         self._begin = 0
         self._values: dict[fx.Node, Any] = {}
         self._results: list[Tensor] = []
-        taken = [*self._taken(tensors)]
-        theirs = {_memory(each) for each in (*constants, *taken)}
-        arguments = iter([*constants, *taken])
-        self._same = {_memory(each) for each in (*constants, *(each.numbers for _, each in self._fixed))}
+        given = [*self._taken(constants, tensors)]
+        theirs, arguments = {*map(_memory, given)}, iter(given)
+        self._same = {_memory(each.numbers) for _, each in (*self._found, *self._fixed)}
         for node in graph.nodes:
             if node.op == "placeholder":
                 self._values[node] = next(arguments)
@@ -156,8 +157,9 @@ class Tape:
         return (
             constants is self._constants
             and torch.get_num_threads() == self._threads
-            and not is_forked()
+            and is_forked() == self._forked
             and all(each.matches(tensors[at]) for at, each in self._fixed)
+            and all(each.matches(constants[at]) for at, each in self._found)
         )
 
     def run(self, tensors: Sequence[Tensor]) -> list[Tensor] | None:
@@ -181,15 +183,19 @@ class Tape:
         """How many operations are left to torch."""
         return sum(not isinstance(each, tuple) for each in self._pieces)
 
-    def _taken(self, tensors: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The arguments as the tape has them: whole numbers themselves, others copied before each run."""
+    def _taken(self, constants: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[Tensor]:
+        """The arguments as the tape has them: constants where they are, others copied before each run, and
+        whole numbers as they are now."""
+        for each, fixed in ((constants, self._found), (tensors, self._fixed)):
+            fixed += [(at, _Whole(tensor)) for at, tensor in enumerate(each) if _is_whole(tensor)]
+        found, fixed = dict(self._found), dict(self._fixed)
+        for at, tensor in enumerate(constants):
+            yield found[at].numbers if at in found else tensor
         for at, tensor in enumerate(tensors):
             if not tensor.is_cpu:
                 raise CannotRecord(tensor.device)
-            if not tensor.is_floating_point():
-                whole = _Whole(tensor)
-                self._fixed.append((at, whole))
-                yield whole.numbers
+            if at in fixed:
+                yield fixed[at].numbers
                 continue
             mine = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
             self._count(mine)
@@ -241,7 +247,7 @@ class Tape:
 
     def _are_known(self, operation: Operation) -> bool:
         """Whether rows that are looked up are listed by an argument: whole numbers that stay the same."""
-        listed = (each for each in _tensors(operation.arguments) if not each.is_floating_point())
+        listed = filter(_is_whole, _tensors(operation.arguments))
         return all(each.dtype == torch.bool or _memory(each) in self._same for each in listed)
 
     def _finds_again(self, made: Sequence[Tensor], first: int) -> bool:
@@ -284,6 +290,11 @@ def _name(node: fx.Node) -> str:
 
 def _is_random(node: fx.Node) -> bool:
     return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Whether its numbers are none that are computed with, but say where others are."""
+    return not tensor.is_floating_point()
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

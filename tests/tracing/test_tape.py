@@ -1,0 +1,318 @@
+"""A program on tape gives what the program gives, and is used where it is right."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+import tfngen
+from tests.tracing.test_trace import molecule
+from tfngen import nn
+from tfngen.runtime.cpu import team
+from tfngen.runtime.features import Features
+from tfngen.runtime.graph import Graph
+from tfngen.runtime.segments import EdgeOrder
+from tfngen.tracing import repeats
+from tfngen.tracing.tape import CannotRecord, Tape
+
+CLOSE = {"rtol": 2e-5, "atol": 2e-6}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """A tape for what comes a second time."""
+    monkeypatch.setattr(repeats, "PATIENCE", 1)
+
+
+def layered(kernels, **named):
+    torch.manual_seed(0)
+    return nn.TensorFieldNetwork(
+        "4x0e", "8x0e+4x1o", "1x0e", 2, kernels=kernels, basis=nn.BesselBasis(4, 3.0),
+        envelope=nn.PolynomialCutoff(3.0), mean_neighbors=5.0, radial_hidden=8, **named,
+    )  # fmt: skip
+
+
+def forces_by(network):
+    def forces(positions, features, graph):
+        positions = positions.detach().requires_grad_()
+        energy = network(graph, positions, features)["0e"].sum()
+        return energy.detach(), -torch.autograd.grad(energy, positions)[0]
+
+    return forces
+
+
+def training_by(network):
+    parameters = list(network.parameters())
+
+    def training(positions, features, graph):
+        positions = positions.detach().requires_grad_()
+        energy = network(graph, positions, features)["0e"].sum()
+        (slope,) = torch.autograd.grad(energy, positions, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), parameters, materialize_grads=True)
+
+    return training
+
+
+def tapes(traced):
+    """Those of a traced function."""
+    return [each._tape for each in traced._seen.values() if each._tape is not None]
+
+
+def runs(monkeypatch):
+    """Grows by one whenever some tape is run."""
+    made, run = [], Tape.run
+
+    def counted(tape, tensors):
+        found = run(tape, tensors)
+        made.append(found is not None)
+        return found
+
+    monkeypatch.setattr(Tape, "run", counted)
+    return made
+
+
+def assert_all_close(found, wanted):
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.shape == other.shape
+        torch.testing.assert_close(one, other, **CLOSE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("mode", [forces_by, training_by])
+def test_a_network_on_tape(kernels, monkeypatch, mode, dtype):
+    """Nothing in it is left to torch, and other positions have other forces."""
+    network = layered(kernels).to(dtype)
+    function = mode(network)
+    traced, made = tfngen.trace(function), runs(monkeypatch)
+    positions, features, graph = molecule(9, 0, dtype)
+    for step in range(5):
+        moved = positions + 0.1 * step * torch.randn(9, 3, generator=torch.Generator().manual_seed(step)).to(
+            dtype
+        )
+        scaled = Features({"0e": features["0e"] * (1 + step)})
+        assert_all_close(traced(moved, scaled, graph), function(moved, scaled, graph))
+    assert made == [True] * 4
+    (tape,) = tapes(traced)
+    assert tape.steps == 0
+
+
+def test_it_goes_with_the_steps_of_an_optimiser(kernels, monkeypatch):
+    """Parameters are read where they are, and where they are later."""
+    network = layered(kernels)
+    traced, made = tfngen.trace(forces_by(network)), runs(monkeypatch)
+    arguments = molecule(9, 0)
+    for step in range(8):
+        with torch.no_grad():
+            for each in network.parameters():
+                if step == 4:
+                    each.data = each.data.clone()
+                each.mul_(1.1)
+        assert_all_close(traced(*arguments), forces_by(network)(*arguments))
+    assert sum(made) >= 5
+
+
+def test_only_the_graph_it_was_made_with(kernels, monkeypatch):
+    """One of as many edges goes another way; a copy of the graph does not."""
+    function = forces_by(layered(kernels))
+    traced, made = tfngen.trace(function), runs(monkeypatch)
+    positions, features, graph = molecule(12, 2)
+    for _ in range(3):
+        traced(positions, features, graph)
+    assert len(made) == 2
+    copied = Graph.from_points(positions, 3.0)
+    assert_all_close(traced(positions, features, copied), function(positions, features, graph))
+    assert len(made) == 3
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
+    renamed = Graph.from_points(positions[order], 3.0)
+    assert renamed.num_edges == graph.num_edges
+    arguments = positions[order], Features({"0e": features["0e"][order]}), renamed
+    assert_all_close(traced(*arguments), function(*arguments))
+    assert len(made) == 3
+    energy, forces = traced(positions, features, graph)
+    torch.testing.assert_close(traced(*arguments)[0], energy)
+    torch.testing.assert_close(traced(*arguments)[1], forces[order], **CLOSE)
+
+
+def test_an_index_that_is_changed_in_place(monkeypatch):
+    traced, made = tfngen.trace(lambda x, index: torch.index_select(x, 0, index) * 2), runs(monkeypatch)
+    x, index = torch.arange(5.0), torch.tensor([1, 3])
+    for _ in range(3):
+        traced(x, index)
+    assert made == [True, True]
+    index[0] = 4
+    assert traced(x, index).tolist() == [8.0, 6.0]
+    assert made == [True, True]
+
+
+@pytest.mark.parametrize("weights", [1, 9, None])
+def test_edges_that_share_weights(tfn_l1, monkeypatch, weights):
+    """All of them, some, or none: derivatives by weights begin at zero in every run."""
+    graph = Graph(torch.randint(0, 9, (2, 200), generator=torch.Generator().manual_seed(1)), 9)
+    convolution = tfn_l1.Convolution("4x0e+4x1e", "0e+1e", "0e+1e")
+    rows = graph.num_edges if weights is None else weights
+    index = torch.arange(graph.num_edges) % rows
+    order = None if weights is None else EdgeOrder._build(index, index.argsort(stable=True), rows)
+
+    def gradient(x, y, w, order):
+        x, y, w = (each.detach().requires_grad_() for each in (x, y, w))
+        named = {"0e": x[:, :, :1], "1e": x[:, :, 1:]}
+        out = convolution(graph, y, named, w, edge_weight_index=order)
+        return torch.autograd.grad(sum(each.square().sum() for each in out.values()), (x, y, w))
+
+    traced, made = tfngen.trace(gradient), runs(monkeypatch)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        shapes = (9, 4, 4), (graph.num_edges, 4), (rows, convolution.weight_numel)
+        given = [torch.randn(shape, generator=generator) for shape in shapes]
+        found, wanted = traced(*given, order), gradient(*given, order)
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert made == [True, True]
+    assert tapes(traced)[0].steps == 0
+
+
+def test_what_there_is_no_machine_code_for_is_done_by_torch_in_its_turn(monkeypatch):
+    def function(x):
+        return torch.erf(x * 2) + torch.atan(x).cumsum(0) * x
+
+    traced, made = tfngen.trace(function), runs(monkeypatch)
+    for seed in range(4):
+        x = torch.randn(7, 3, generator=torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(traced(x), function(x))
+    assert made == [True] * 3
+    assert tapes(traced)[0].steps == 3
+
+
+def test_random_numbers_are_drawn_in_every_run(monkeypatch):
+    traced, made = tfngen.trace(lambda x: x + torch.rand(5)), runs(monkeypatch)
+    found = [traced(torch.zeros(5)) for _ in range(6)]
+    assert len({tuple(each.tolist()) for each in found}) == 6
+    assert made == [True] * 5
+
+
+def test_results_stay_when_the_tape_is_run_again():
+    traced = tfngen.trace(lambda x: (x * 2, (x + 1).T))
+    for _ in range(3):
+        first = traced(torch.ones(2, 3))
+    second = traced(torch.zeros(2, 3))
+    assert torch.equal(first[0], torch.full((2, 3), 2.0))
+    assert torch.equal(first[1], torch.full((3, 2), 2.0))
+    assert torch.equal(second[0], torch.zeros(2, 3))
+
+
+def test_arguments_anywhere_in_memory(monkeypatch):
+    """Parts of others, turned, of no numbers: what has other strides has a tape of its own."""
+    traced, made = tfngen.trace(lambda x, y: (x * 2 + y).sum(0)), runs(monkeypatch)
+    whole = torch.randn(40, 30)
+    for x in (whole[:5, :3], whole[5:10, :3], whole[::8, 1:4], whole[:3, :5].T, whole[3:6, :5].T):
+        for _ in range(3):
+            torch.testing.assert_close(traced(x, torch.ones(1)), (x * 2 + 1).sum(0))
+    assert all(made)
+    assert len(made) > 6
+    for _ in range(3):
+        assert traced(torch.ones(0, 3), torch.ones(1)).tolist() == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [
+        (lambda x: (x * 2, x), "a result is an argument"),
+        (lambda x: x * torch.ones(2**25), "bytes"),
+    ],
+)
+def test_what_no_tape_is_made_of(function, reason, monkeypatch):
+    x, made = torch.ones(1), runs(monkeypatch)
+    traced = tfngen.trace(function)
+    for _ in range(4):
+        traced(x)
+    assert not made
+    program = traced.program(x)
+    with torch.no_grad(), pytest.raises(CannotRecord, match=reason):
+        Tape(program.graph, program._constants.now(), [x])
+
+
+def test_a_function_that_changes_its_argument_is_never_on_tape(monkeypatch):
+    made = runs(monkeypatch)
+    traced = tfngen.trace(lambda x: x.add_(1) * 2)
+    x = torch.zeros(3)
+    for _ in range(5):
+        traced(x)
+    assert x.tolist() == [5.0] * 3
+    assert not made
+
+
+def test_few_tapes_at_a_time(monkeypatch):
+    monkeypatch.setattr(repeats, "MOST_TAPES", 2)
+    traced = tfngen.trace(lambda x: x * 2)
+    for size in (3, 4, 5, 3, 4):
+        for _ in range(3):
+            assert torch.equal(traced(torch.ones(size)), torch.full((size,), 2.0))
+        assert len(tapes(traced)) <= 2
+
+
+def test_other_numbers_of_threads_have_other_tapes(kernels, monkeypatch):
+    """Work is cut for so many threads, and theirs are asked."""
+    function = forces_by(layered(kernels))
+    traced, made, before = tfngen.trace(function), runs(monkeypatch), torch.get_num_threads()
+    arguments = molecule(60, 0)
+    try:
+        for threads in (2, 1, 2):
+            torch.set_num_threads(threads)
+            for _ in range(3):
+                assert_all_close(traced(*arguments), function(*arguments))
+    finally:
+        torch.set_num_threads(before)
+    assert all(made)
+    assert len(made) >= 5
+
+
+def test_many_threads_and_one_tape(kernels):
+    """Who finds it in use goes the long way."""
+    function = forces_by(layered(kernels))
+    traced = tfngen.trace(function)
+    given = [molecule(9, 0)[0] * scale for scale in (0.9, 1.0, 1.1, 1.2)]
+    _, features, graph = molecule(9, 0)
+    wanted = [function(each, features, graph) for each in given]
+    for _ in range(3):
+        traced(given[0], features, graph)
+    wrong = []
+
+    def work(at):
+        for _ in range(50):
+            found = traced(given[at], features, graph)
+            if not all(torch.allclose(*pair, **CLOSE) for pair in zip(found, wanted[at], strict=True)):
+                wrong.append(at)
+
+    threads = [threading.Thread(target=work, args=(at,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_forked_child_does_not_ask_its_parents_threads(kernels, monkeypatch):
+    """A tape of a large molecule runs on a team that such a process does not have."""
+    traced, arguments, made = tfngen.trace(forces_by(layered(kernels))), molecule(60, 0), runs(monkeypatch)
+    for _ in range(3):
+        wanted = traced(*arguments)
+    assert made == [True, True]
+    (before,) = tapes(traced)
+    monkeypatch.setattr(team, "_forked", True)
+    assert_all_close(traced(*arguments), wanted)
+    assert tapes(traced) != [before]
+
+
+def test_under_autocast_no_tape_of_other_types(monkeypatch):
+    layer, x, made = torch.nn.Linear(8, 8), torch.randn(4, 8), runs(monkeypatch)
+    traced = tfngen.trace(layer.forward)
+    for _ in range(3):
+        assert traced(x).dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        for _ in range(3):
+            assert traced(x).dtype == torch.bfloat16
+    torch.testing.assert_close(traced(x), layer(x).detach())
+    assert all(made)
