@@ -55,6 +55,7 @@ LAYOUTS = {
     "a column": lambda dtype: normal(3, 1, dtype=dtype),
 }
 FUNCTIONS = [getattr(torch, name) for name in ("neg", "abs", "sqrt", "rsqrt", "reciprocal", "exp", "sigmoid")]
+FUNCTIONS += [torch.sin, torch.cos, torch.tanh, torch.log]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -115,6 +116,11 @@ def test_functions_of_several(dtype):
     assert_same(*computed_again(aten.sigmoid_backward.default, x, y))
     assert_same(*computed_again(aten.silu_backward.default, x, y))
     assert_same(*computed_again(aten._to_copy.default, x > 0, dtype=dtype))
+    assert_same(*computed_again(aten.masked_fill.Scalar, x, y > 0, 2.5))
+    assert_same(*computed_again(aten.linalg_vector_norm.default, x, 2.0, [-1]))
+    assert_same(*computed_again(aten.linalg_vector_norm.default, x, 2, [0, 2], True))
+    assert_same(*computed_again(aten.slice_scatter.default, x, y[:, :, 4:9], -1, 2, 7))
+    assert_same(*computed_again(aten.slice_scatter.default, x, y[:, :2], 1, 0, 9, 2))
     for dim in (0, 1, 2, -1):
         assert_same(*computed_again(torch.cat, [x, y, x], dim))
         assert_same(*computed_again(torch.stack, [x, y], dim))
@@ -230,6 +236,7 @@ def test_rows_by_their_numbers(dtype):
     index = torch.tensor([3, 0, 3, 5, 1])
     for rows in (normal(6, 7, dtype=dtype), normal(6, dtype=dtype), normal(6, 20, dtype=dtype)[:, 3:10]):
         assert_same(*computed_again(torch.index_select, rows, 0, index))
+        assert_same(*computed_again(aten.index.Tensor, rows, [index]))
         assert_same(
             *computed_again(torch.index_add, normal(6, *rows.shape[1:], dtype=dtype), 0, index, rows[:5])
         )
@@ -252,7 +259,8 @@ def test_loops_go_through_every_number_once(sizes, data):
 @pytest.mark.parametrize(
     ("name", "arguments", "result"),
     [
-        ("tanh", (torch.ones(3),), torch.ones(3)),
+        ("erf", (torch.ones(3),), torch.ones(3)),
+        ("linalg_vector_norm", (torch.ones(3), 1), torch.tensor(3.0)),
         ("div", (torch.ones(3), 2.0, "floor"), torch.ones(3)),
         ("add", (torch.ones(3), torch.ones(3).double()), torch.ones(3).double()),
         ("add", (torch.ones(3).half(), 1), torch.ones(3).half()),

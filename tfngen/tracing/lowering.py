@@ -158,6 +158,10 @@ def _addcmul(to: Instructions, result: Tensor, a: Tensor, b: Tensor, c: Tensor, 
     return _compute(to, "addcmul", result, a, b, c, value)
 
 
+def _masked_fill(to: Instructions, result: Tensor, x: Tensor, mask: Tensor, value: Any) -> bool:
+    return _compute(to, "where", result, mask, value, x)
+
+
 def _softplus(to: Instructions, result: Tensor, x: Tensor, beta: float = 1, threshold: float = 20) -> bool:
     return _compute(to, "softplus", result, x, beta, threshold)
 
@@ -188,6 +192,16 @@ def _cat(to: Instructions, result: Tensor, tensors: Sequence[Tensor], dim: int =
 
 def _stack(to: Instructions, result: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> bool:
     return all(copy(to, result.select(dim, at), each) for at, each in enumerate(tensors))
+
+
+def _slice_scatter(
+    to: Instructions, result: Tensor, x: Tensor, source: Tensor, dim: int = 0, start: Any = None,
+    end: Any = None, step: int = 1,
+) -> bool:  # fmt: skip
+    """`x`, and `source` where the slice is."""
+    index = [slice(None)] * result.dim()
+    index[dim] = slice(start, end, step)
+    return copy(to, result, x) and copy(to, result[tuple(index)], source)
 
 
 def _slice_backward(
@@ -224,6 +238,16 @@ def _sum(to: Instructions, result: Tensor, x: Tensor, dims: Any = None, keepdim:
     places = [(result.data_ptr(), to_steps), (x.data_ptr(), (*of_steps, *fold_steps))]
     to.table(sums(_DTYPES[x.dtype]), sums_table(sizes, counts, _DTYPES[x.dtype], places))
     return True
+
+
+def _vector_norm(
+    to: Instructions, result: Tensor, x: Tensor, order: float = 2, dims: Any = None, keepdim: bool = False
+) -> bool:
+    """√Σ x²."""
+    squared = torch.empty_like(x)
+    to.keep(squared)
+    found = order == 2 and _compute(to, "square", squared, x) and _sum(to, result, squared, dims, keepdim)
+    return found and _compute(to, "sqrt", result, result)
 
 
 def _mm(to: Instructions, result: Tensor, a: Tensor, b: Tensor) -> bool:
@@ -300,6 +324,10 @@ def _index_select(to: Instructions, result: Tensor, rows: Tensor, dim: int, inde
     return True
 
 
+def _index(to: Instructions, result: Tensor, rows: Tensor, indices: Sequence[Any]) -> bool:
+    return len(indices) == 1 and _index_select(to, result, rows, 0, indices[0])
+
+
 def _index_add(
     to: Instructions, result: Tensor, before: Tensor, dim: int, index: Tensor, source: Tensor
 ) -> bool:
@@ -327,7 +355,7 @@ _WAYS: dict[str, Callable[..., bool]] = {
         for name in (
             *("mul", "div", "neg", "abs", "sqrt", "rsqrt", "reciprocal", "exp", "where"),
             *("eq", "ne", "lt", "le", "gt", "ge", "sigmoid", "sigmoid_backward", "silu", "silu_backward"),
-            "softplus_backward",
+            *("softplus_backward", "sin", "cos", "tanh", "log"),
         )
     },
     **{name: _scaled(name) for name in ("add", "sub")},
@@ -336,7 +364,10 @@ _WAYS: dict[str, Callable[..., bool]] = {
     "zero_": lambda to, result, _: _compute(to, "copy", result, 0.0),
     "pow": _pow,
     "addcmul": _addcmul,
+    "masked_fill": _masked_fill,
     "softplus": _softplus,
+    "linalg_vector_norm": _vector_norm,
+    "slice_scatter": _slice_scatter,
     "cat": _cat,
     "stack": _stack,
     "slice_backward": _slice_backward,
@@ -346,6 +377,7 @@ _WAYS: dict[str, Callable[..., bool]] = {
     "bmm": _bmm,
     "baddbmm": _baddbmm,
     "gather_rows": _gather,
+    "index": _index,
     "index_select": _index_select,
     "index_add": _index_add,
 }

@@ -225,7 +225,7 @@ class Tape:
             raise CannotRecord(f"{node}: some of its results are views")
         for each in made:
             self._count(each)
-        if (not before and not _is_random(node)) or _name(node) in _ALWAYS_THE_SAME:
+        if (before <= self._same and not _is_random(node)) or _name(node) in _OF_SIZES:
             self._same |= {_memory(each) for each in made}
             return
         first = self._code.count
@@ -274,7 +274,7 @@ class Tape:
         self._begin = self._code.count
 
 
-_ALWAYS_THE_SAME = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full"}
+_OF_SIZES = {"ones_like", "zeros_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """Functions of nothing but an operand's sizes."""
 
 

@@ -167,6 +167,22 @@ def _exp(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return _convert(builder, _exponential(builder, _convert(builder, x, _DOUBLE)), _element(x))
 
 
+def _of_libm(name: str) -> Callable[..., ir.Value]:
+    """C's function of that name, of one number after the other."""
+
+    def compute(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+        wide = _convert(builder, x, _DOUBLE)
+        if _width(x.type) == 1:
+            return _convert(builder, call_llvm(builder, name, _DOUBLE, [wide]), x.type)
+        found = ir.Constant(wide.type, ir.Undefined)
+        for at in (ir.Constant(ir.IntType(32), lane) for lane in range(_width(x.type))):
+            number = call_llvm(builder, name, _DOUBLE, [builder.extract_element(wide, at)])
+            found = builder.insert_element(found, number, at)
+        return _convert(builder, found, _element(x))
+
+    return compute
+
+
 def _reciprocal(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
     return builder.fdiv(_number(1.0, x.type), x)
 
@@ -215,6 +231,7 @@ OPERATIONS: dict[str, Callable[..., ir.Value]] = {
     "silu_backward": _silu_backward,
     "softplus": _softplus,
     "softplus_backward": _softplus_backward,
+    **{name: _of_libm(name) for name in ("sin", "cos", "tanh", "log")},
     "where": lambda builder, condition, a, b: builder.select(condition, a, b),
     "copy": lambda builder, a: a,
     "to_float32": lambda builder, a: _convert(builder, a, ir.FloatType()),
