@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -276,6 +277,56 @@ def test_what_there_is_no_way_for(name, arguments, result):
     code = Instructions()
     assert not lower(name, arguments, {}, result, code)
     assert code.count == 0
+
+
+TYPES = [torch.bool, torch.int64, torch.float16, torch.float32, torch.float64]
+PLAIN = [
+    torch.add,
+    torch.sub,
+    torch.mul,
+    torch.div,
+    torch.rsub,
+    torch.eq,
+    torch.ne,
+    torch.lt,
+    torch.ge,
+    torch.where,
+]
+PLAIN += [
+    torch.neg,
+    torch.abs,
+    torch.sqrt,
+    torch.exp,
+    torch.sigmoid,
+    torch.sin,
+    torch.clone,
+    torch.sum,
+    torch.pow,
+]
+PLAIN += [torch.mm, torch.addmm, torch.addcmul, aten.silu.default, aten.masked_fill.Tensor, aten.index.Tensor]
+PLAIN += [torch.index_select, torch.index_add, aten.linalg_vector_norm.default]
+
+
+@pytest.mark.parametrize("function", PLAIN, ids=str)
+def test_whatever_types_torch_takes_the_result_is_the_same_or_left_to_torch(function):
+    """Operands of five types, tensors and numbers: nothing is an error, and nothing is wrong."""
+    name = getattr(function, "_opname", None) or function.__name__
+    for types in itertools.product(TYPES, repeat=3):
+        one, two, three = (torch.ones(4, 4, dtype=each) for each in types)
+        index, last = torch.tensor([0, 3]), one[:2]
+        for operands in (
+            (one,), (one, two), (one, two, three), (one, 2), (2, one), (one, 0.5), (one, two, 2), (one, True),
+            (one, one[0], 2), (one, two[0, 0]), (one, [index]), (one, 0, index), (one, 0, index, last),
+        ):  # fmt: skip
+            try:
+                wanted = function(*operands)
+                found = torch.zeros_like(wanted)
+            except (RuntimeError, TypeError, IndexError, NotImplementedError):
+                continue
+            code = Instructions()
+            if lower(name, operands, {}, found, code):
+                code.run()
+                torch.testing.assert_close(found, wanted)
 
 
 def test_nothing_is_left_to_compute_of_no_numbers():

@@ -186,6 +186,18 @@ def test_what_there_is_no_machine_code_for_is_done_by_torch_in_its_turn(monkeypa
     assert tapes(traced)[0].steps == 3
 
 
+def test_graphs_that_are_made_anew_in_every_step(kernels, monkeypatch):
+    """As dynamics make them: nobody keeps the last one."""
+    function = forces_by(layered(kernels))
+    traced, made = tfngen.trace(function), runs(monkeypatch)
+    for step in range(5):
+        positions, features, _ = molecule(6, 0)
+        moved = positions * 0.3 * (1 + 0.01 * step)
+        given = moved, features, Graph.from_points(moved, 3.0)
+        assert_all_close(traced(*given), function(*given))
+    assert made == [True] * 4
+
+
 def test_random_numbers_are_drawn_in_every_run(monkeypatch):
     traced, made = tfngen.trace(lambda x: x + torch.rand(5)), runs(monkeypatch)
     found = [traced(torch.zeros(5)) for _ in range(6)]
@@ -221,6 +233,7 @@ def test_arguments_anywhere_in_memory(monkeypatch):
     [
         (lambda x: (x * 2, x), "a result is an argument"),
         (lambda x: x * torch.ones(2**25), "bytes"),
+        (lambda x: torch.erf(torch.erf(torch.erf(x))), "left to torch"),
     ],
 )
 def test_what_no_tape_is_made_of(function, reason, monkeypatch):
@@ -232,6 +245,22 @@ def test_what_no_tape_is_made_of(function, reason, monkeypatch):
     program = traced.program(x)
     with torch.no_grad(), pytest.raises(CannotRecord, match=reason):
         Tape(program.graph, program._constants.now(), [x])
+
+
+def test_an_argument_that_is_one_number_in_many_places(monkeypatch):
+    traced, made, x = tfngen.trace(lambda x: x.sum(0) * 2), runs(monkeypatch), torch.ones(3)
+    for _ in range(4):
+        assert traced(x.expand(5, 3)).tolist() == [10.0] * 3
+    assert not made
+
+
+def test_in_inference_mode_and_out_of_it(monkeypatch):
+    traced, made = tfngen.trace(lambda x, at: torch.erf(x[at]) * 2 + x[at]), runs(monkeypatch)
+    for inference in (True, True, True, False, False, True):
+        with torch.inference_mode(inference):
+            x, at = torch.linspace(0, 1, 5), torch.tensor([3, 1])
+            torch.testing.assert_close(traced(x, at), torch.erf(x[at]) * 2 + x[at])
+    assert len(made) > 2
 
 
 def test_a_function_that_changes_its_argument_is_never_on_tape(monkeypatch):

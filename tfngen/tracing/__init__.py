@@ -5,6 +5,9 @@ modules, checks, and a record of every operation for a derivative that is the sa
 runs a function once on tensors without numbers, writes down every operation it comes to, those of
 `torch.autograd.grad` included, and from then on executes that list.
 
+Where the same graph comes again and again, even that list costs more than its arithmetic: then it is written
+down once more, as machine code (`tfngen.tracing.tape`).
+
     @tfngen.trace
     def energy_and_forces(positions, graph, features):
         positions = positions.detach().requires_grad_()
@@ -15,7 +18,6 @@ runs a function once on tensors without numbers, writes down every operation it 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -25,7 +27,7 @@ import torch
 from tfngen.runtime.dispatch import are_watched, is_someone_watching
 from tfngen.tracing.arguments import Parts, complain, flatten
 from tfngen.tracing.program import Program, record
-from tfngen.tracing.repeats import Repeats
+from tfngen.tracing.repeats import Repeats, Shelf
 
 MOST_SIGHTINGS = 4096
 """So many combinations of sizes are known at sight; beyond, they are forgotten and looked up again."""
@@ -43,6 +45,10 @@ def trace(function: Callable[Taken, Given]) -> Traced[Taken, Given]:
     a module is in training, and what depended on the values of Python's variables.
 
     Derivatives are taken inside, by `torch.autograd.grad`; results come without a history.
+
+    On a processor, after `tfngen.tracing.repeats.PATIENCE` calls over one graph or copies of it, the program
+    becomes one run of machine code, if it computes less than `tfngen.tracing.tape.MOST_BYTES`. Kernels give
+    the same bits as before; exponentials, and sums that torch computed, may differ in the last digits.
 
     Args:
         function: of tensors, `Graph`, `Features`, numbers, strings, None, modules, and tuples, lists,
@@ -67,7 +73,7 @@ class Traced(Generic[Taken, Given]):
         self.function = function
         self.programs: list[Program] = []
         self._seen: dict[Hashable, Repeats] = {}
-        self._shelf: deque[Repeats] = deque()
+        self._shelf = Shelf()
         self._lock = threading.Lock()
         if hasattr(function, "__name__"):
             update_wrapper(self, function)

@@ -100,6 +100,8 @@ def _compute(to: Instructions, name: str, result: Tensor, *operands: Any) -> boo
     """result = the operation `name` of the operands, tensors or numbers, all of one kind where they are."""
     kind = next((each.dtype for each in operands if isinstance(each, Tensor) and each.dtype in _FLOATS), None)
     kind = kind or result.dtype
+    if kind not in _FLOATS:
+        return False
     given = [each if isinstance(each, Tensor) else torch.tensor(each, dtype=kind) for each in operands]
     if any(each.dtype != kind for each in given[name == "where" :]):
         return False

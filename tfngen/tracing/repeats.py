@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from tfngen.tracing.passes import changes_something
-from tfngen.tracing.tape import CannotRecord, Tape
+from tfngen.tracing.tape import CannotRecord, Tape, version_of
 
 if TYPE_CHECKING:
     from tfngen.tracing.program import Program
@@ -21,6 +21,21 @@ PATIENCE = 32
 """Calls over the same graph before a tape is made, which takes about as long as they did."""
 MOST_TAPES = 4
 """The most tapes of a function at a time."""
+MOST_GRAPHS = 64
+"""The most graphs of a function's calls that are remembered, to see whether they come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What is kept of a traced function's calls, the oldest first.
+
+    Attributes:
+        tapes: those that have a tape.
+        graphs: those that remember the graph they had last.
+    """
+
+    tapes: deque[Repeats] = field(default_factory=deque)
+    graphs: deque[Repeats] = field(default_factory=deque)
 
 
 class Repeats:
@@ -28,16 +43,15 @@ class Repeats:
 
     Args:
         program: what is run.
-        shelf: of all such of a function, those that have a tape; the oldest one loses it where there are too
-            many.
+        shelf: for all such of a function; the oldest ones lose what they have on it where that is too much.
     """
 
-    def __init__(self, program: Program, shelf: deque[Repeats]) -> None:
+    def __init__(self, program: Program, shelf: Shelf) -> None:
         self.program = program
         self._shelf = shelf
         self._tape: Tape | None = None
         self._is_hopeless = changes_something(program.graph)
-        self._graph: list[tuple[weakref.ref[Tensor], int]] | None = None
+        self._graph: list[tuple[Tensor, int | None]] | None = None
         self._times = 0
         self._lock = threading.Lock()
 
@@ -51,33 +65,49 @@ class Repeats:
         tape = self._tape
         if tape is not None and tape.fits(constants, tensors):
             return tape.run(tensors)
-        if self._is_hopeless or not self._comes_again(tensors) or not self._lock.acquire(blocking=False):
+        if self._is_hopeless or not self._lock.acquire(blocking=False):
             return None
         try:
+            if not self._comes_again(tensors):
+                return None
             self._tape = tape = Tape(self.program.graph, constants, tensors)
+            _put(self, self._shelf.tapes, MOST_TAPES)
         except CannotRecord:
-            self._is_hopeless = True
+            self._is_hopeless, self._graph = True, None
             return None
         finally:
-            self._times = 0
             self._lock.release()
-        self._shelf.append(self)
-        if len(self._shelf) > MOST_TAPES:
-            self._shelf.popleft()._tape = None
         return tape.run(tensors)
 
+    def forget(self, shelf: deque[Repeats]) -> None:
+        """Give up what is on that shelf."""
+        if shelf is self._shelf.tapes:
+            self._tape = None
+        else:
+            self._graph = None
+
     def _comes_again(self, tensors: Sequence[Tensor]) -> bool:
-        """Whether the same graph has come often enough."""
+        """Whether the same graph has come often enough since there was a tape."""
         whole = [each for each in tensors if not each.is_floating_point()]
-        before, self._graph = self._graph, [(weakref.ref(each), each._version) for each in whole]
-        same = before is not None and all(map(_is_same, before, whole))
+        before = self._graph
+        if before is None:
+            _put(self, self._shelf.graphs, MOST_GRAPHS)
+        self._graph = [(each, version_of(each)) for each in whole]
+        same = before is not None and all(
+            version_of(known) == version and (known is now or torch.equal(known, now))
+            for (known, version), now in zip(before, whole, strict=True)
+        )
         self._times = self._times + 1 if same else 0
-        return self._times >= PATIENCE
+        if self._times < PATIENCE:
+            return False
+        self._times = 0
+        return True
 
 
-def _is_same(before: tuple[weakref.ref[Tensor], int], now: Tensor) -> bool:
-    """Whether a tensor has the numbers that one had before, which is perhaps no more."""
-    known, version = before[0](), before[1]
-    if known is None or known._version != version:
-        return False
-    return known is now or torch.equal(known, now)
+def _put(repeats: Repeats, shelf: deque[Repeats], most: int) -> None:
+    """Put it at the end of a shelf, and take the first off where there are too many."""
+    if repeats in shelf:
+        return
+    shelf.append(repeats)
+    if len(shelf) > most:
+        shelf.popleft().forget(shelf)

@@ -73,6 +73,11 @@ class Operation:
         return True
 
 
+def version_of(tensor: Tensor) -> int | None:
+    """How often something has been written to it, if anybody counts."""
+    return None if tensor.is_inference() else tensor._version
+
+
 class _Whole:
     """Whole numbers that stay the same.
 
@@ -82,15 +87,16 @@ class _Whole:
 
     def __init__(self, tensor: Tensor) -> None:
         self.numbers = tensor.clone(memory_format=torch.preserve_format)
-        self._known, self._version = weakref.ref(tensor), tensor._version
+        self._known, self._version = weakref.ref(tensor), version_of(tensor)
 
     def matches(self, tensor: Tensor) -> bool:
         """Whether `tensor` has them; one that had them before is known."""
-        if self._known() is tensor and tensor._version == self._version:
+        version = version_of(tensor)
+        if self._known() is tensor and version is not None and version == self._version:
             return True
         if not torch.equal(tensor, self.numbers):
             return False
-        self._known, self._version = weakref.ref(tensor), tensor._version
+        self._known, self._version = weakref.ref(tensor), version
         return True
 
 
@@ -123,6 +129,8 @@ class Tape:
         CannotRecord: there is something about it that a tape cannot have.
     """
 
+    @torch.inference_mode(False)  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def __init__(self, graph: fx.Graph, constants: list[Tensor], tensors: Sequence[Tensor]) -> None:
         self._constants, self._threads = constants, torch.get_num_threads()
         self._forked = is_forked()
@@ -151,6 +159,8 @@ class Tape:
         self._close()
         if any(_memory(each) in theirs for each in self._results):
             raise CannotRecord("a result is an argument")
+        if self.steps > self._code.count:
+            raise CannotRecord("most of it is left to torch")
 
     def fits(self, constants: list[Tensor], tensors: Sequence[Tensor]) -> bool:
         """Whether it is right for such arguments, whose sizes are those it was made with."""
@@ -189,11 +199,12 @@ class Tape:
         for each, fixed in ((constants, self._found), (tensors, self._fixed)):
             fixed += [(at, _Whole(tensor)) for at, tensor in enumerate(each) if _is_whole(tensor)]
         found, fixed = dict(self._found), dict(self._fixed)
+        for each in (*constants, *tensors):
+            if not each.is_cpu or _overlaps(each):
+                raise CannotRecord(f"an argument on {each.device}, with strides {each.stride()}")
         for at, tensor in enumerate(constants):
             yield found[at].numbers if at in found else tensor
         for at, tensor in enumerate(tensors):
-            if not tensor.is_cpu:
-                raise CannotRecord(tensor.device)
             if at in fixed:
                 yield fixed[at].numbers
                 continue
@@ -230,6 +241,8 @@ class Tape:
             return
         first = self._code.count
         if not (self._wrote_down(done) and self._finds_again(made, first)):
+            if any(map(_overlaps, made)):
+                raise CannotRecord(f"{node}: its result is the same number in several places")
             self._code.take_back(first)
             self._close()
             self._pieces.append(_by_torch(node.target, arguments, named, made))
@@ -290,6 +303,11 @@ def _name(node: fx.Node) -> str:
 
 def _is_random(node: fx.Node) -> bool:
     return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    """Whether it has one number in several places, so that nothing can be written to it."""
+    return any(size > 1 and not step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
 
 
 def _is_whole(tensor: Tensor) -> bool:
