@@ -317,13 +317,7 @@ def _gather(to: Instructions, result: Tensor, rows: Tensor, index: Tensor, *_: T
 
 
 def _index_select(to: Instructions, result: Tensor, rows: Tensor, dim: int, index: Tensor) -> bool:
-    if dim or not (_are_rows(rows) and result.is_contiguous() and _lists_rows(index)):
-        return False
-    width, size = rows[:1].numel(), rows.itemsize
-    places = rows.data_ptr(), index.data_ptr(), result.data_ptr()
-    steps = rows.stride(0) * size, width * size
-    to.table(row_moves(_DTYPES[rows.dtype], adds=False), [len(index), width, *places, *steps])
-    return True
+    return dim == 0 and _moves_rows(to, result, rows, index, adds=False)
 
 
 def _index(to: Instructions, result: Tensor, rows: Tensor, indices: Sequence[Any]) -> bool:
@@ -333,13 +327,17 @@ def _index(to: Instructions, result: Tensor, rows: Tensor, indices: Sequence[Any
 def _index_add(
     to: Instructions, result: Tensor, before: Tensor, dim: int, index: Tensor, source: Tensor
 ) -> bool:
-    fits = _are_rows(source) and result.is_contiguous() and _lists_rows(index)
-    if dim or not fits or not copy(to, result, before):
+    return dim == 0 and copy(to, result, before) and _moves_rows(to, result, source, index, adds=True)
+
+
+def _moves_rows(to: Instructions, result: Tensor, rows: Tensor, index: Tensor, adds: bool) -> bool:
+    """result[k] = rows[index[k]]; or, where it `adds`, result[index[k]] += rows[k]."""
+    if not (_are_rows(rows) and rows.dtype == result.dtype and result.is_contiguous() and _lists_rows(index)):
         return False
-    width, size = source[:1].numel(), source.itemsize
-    places = source.data_ptr(), index.data_ptr(), result.data_ptr()
-    steps = source.stride(0) * size, width * size
-    to.table(row_moves(_DTYPES[source.dtype], adds=True), [len(index), width, *places, *steps])
+    width, size = rows[:1].numel(), rows.itemsize
+    places = rows.data_ptr(), index.data_ptr(), result.data_ptr()
+    steps = rows.stride(0) * size, width * size
+    to.table(row_moves(_DTYPES[rows.dtype], adds), [len(index), width, *places, *steps])
     return True
 
 
