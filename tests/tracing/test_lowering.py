@@ -307,6 +307,7 @@ PLAIN += [torch.mm, torch.addmm, torch.addcmul, aten.silu.default, aten.masked_f
 PLAIN += [torch.index_select, torch.index_add, aten.linalg_vector_norm.default]
 
 
+@pytest.mark.filterwarnings("ignore:This overload of add")
 @pytest.mark.parametrize("function", PLAIN, ids=str)
 def test_whatever_types_torch_takes_the_result_is_the_same_or_left_to_torch(function):
     """Operands of five types, tensors and numbers: nothing is an error, and nothing is wrong."""
