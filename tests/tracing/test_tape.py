@@ -15,6 +15,7 @@ from tfngen.runtime.features import Features
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
 from tfngen.tracing import repeats
+from tfngen.tracing.arena import Arena
 from tfngen.tracing.tape import CannotRecord, Tape
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}
@@ -345,3 +346,23 @@ def test_under_autocast_no_tape_of_other_types(monkeypatch):
             assert traced(x).dtype == torch.bfloat16
     torch.testing.assert_close(traced(x), layer(x).detach())
     assert all(made)
+
+
+def test_memory_is_used_again_and_no_sooner():
+    """By tensors of about the same size, when no view of the last one is left."""
+    arena, like = Arena(), torch.randn(100, 3)
+    one = arena.like(like.T)
+    assert one.stride() == like.T.stride()
+    place, view = one.data_ptr(), one[1:]
+    del one
+    other = arena.like(like)
+    assert other.data_ptr() != place
+    del view
+    third = arena.empty(like, 99, 3)
+    assert third.data_ptr() == place
+    assert third.shape == (99, 3)
+    assert arena.holds(third)
+    assert arena.holds(other)
+    assert not arena.holds(like)
+    assert arena.like(torch.empty(2**20)).numel() == 2**20
+    assert arena.empty(like, 0, 3).shape == (0, 3)

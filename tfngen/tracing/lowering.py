@@ -105,7 +105,10 @@ def _compute(to: Instructions, name: str, result: Tensor, *operands: Any) -> boo
     given = [each if isinstance(each, Tensor) else torch.tensor(each, dtype=kind) for each in operands]
     if any(each.dtype != kind for each in given[name == "where" :]):
         return False
-    return _apply(to, name, result, given)
+    if not _apply(to, name, result, given):
+        return False
+    to.keep(*(each for each in given if not any(each is operand for operand in operands)))
+    return True
 
 
 def _apply(to: Instructions, name: str, result: Tensor, operands: Sequence[Tensor]) -> bool:
@@ -121,7 +124,7 @@ def _apply(to: Instructions, name: str, result: Tensor, operands: Sequence[Tenso
     dtypes = tuple(_DTYPES[each.dtype] for each in arrays)
     sizes, *steps = zip(*loops, strict=True)
     places = [(each.data_ptr(), step) for each, step in zip(arrays, steps, strict=True)]
-    to.table(elementwise(name, dtypes), elementwise_table(sizes, places, dtypes), alive=operands)
+    to.table(elementwise(name, dtypes), elementwise_table(sizes, places, dtypes))
     return True
 
 
@@ -212,8 +215,7 @@ def _slice_backward(
     """`grad` where the slice was, and zeros around it."""
     index = [slice(None)] * result.dim()
     index[dim] = slice(start, end, step)
-    zeros = torch.zeros((), dtype=result.dtype)
-    return _compute(to, "copy", result, zeros) and (not grad.numel() or copy(to, result[tuple(index)], grad))
+    return _compute(to, "copy", result, 0.0) and (not grad.numel() or copy(to, result[tuple(index)], grad))
 
 
 # ── sums and products ───────────────────────────────────────────────────────────────────────────────────
@@ -223,7 +225,7 @@ def _sum(to: Instructions, result: Tensor, x: Tensor, dims: Any = None, keepdim:
     if x.dtype != result.dtype or x.dtype not in _FLOATS:
         return False
     if not x.numel():
-        return _compute(to, "copy", result, torch.zeros((), dtype=result.dtype))
+        return _compute(to, "copy", result, 0.0)
     chosen = [dims] if isinstance(dims, int) else list(dims or range(x.dim()))
     summed = sorted({dim % max(x.dim(), 1) for dim in chosen}) if x.dim() else []
     kept = [dim for dim in range(x.dim()) if dim not in summed]
@@ -290,7 +292,7 @@ def _product(to: Instructions, result: Tensor, a: Tensor, b: Tensor, beta: float
     turns, start = ctypes.addressof(letters), factors.data_ptr()
     to.call(
         function, turns, turns + 1, m, n, k, start, b.data_ptr(), ldb, a.data_ptr(), lda,
-        start + factors.itemsize, result.data_ptr(), ldc, alive=(sizes, letters, factors, a, b),
+        start + factors.itemsize, result.data_ptr(), ldc, alive=(sizes, letters, factors),
     )  # fmt: skip
     return True
 
@@ -305,6 +307,7 @@ def _leading(to: Instructions, matrix: Tensor) -> tuple[Tensor, tuple[bytes, int
     if (rows == 1 or along_rows == 1) and (columns == 1 or along_columns >= rows):
         return matrix, (b"T", along_columns if columns > 1 else rows)
     copied = torch.empty_like(matrix, memory_format=torch.contiguous_format)
+    to.keep(copied)
     copy(to, copied, matrix)
     return copied, (b"N", columns)
 

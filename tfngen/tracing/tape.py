@@ -14,7 +14,8 @@ from __future__ import annotations
 import threading
 import weakref
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,10 +27,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from tfngen.runtime.cpu.instructions import MOST_ARGUMENTS, Instructions
 from tfngen.runtime.cpu.team import is_forked
 from tfngen.runtime.cpu.threads import Launch, recorded_launches
+from tfngen.tracing.arena import Arena
 from tfngen.tracing.lowering import OPERAND_AT, copy, knows, lower
 
 MOST_BYTES = 2**26
-"""Programs that compute more than that are left as they are: arithmetic takes most of their time."""
+"""Programs that need more memory are left as they are: arithmetic takes most of their time."""
 NEAR = {torch.float32: 2e-5, torch.float64: 1e-12}
 """How far from torch's result, of the largest number in it, that of an instruction may be."""
 
@@ -65,12 +67,8 @@ class Operation:
 
     def lower(self, code: Instructions) -> bool:
         """Add instructions for the same to `code`; whether there are any."""
-        if not isinstance(self.result, Tensor) or not lower(
-            self.name, self.arguments, self.named, self.result, code
-        ):
-            return False
-        code.keep(self.result, self.arguments, self.named)
-        return True
+        found = self.result
+        return isinstance(found, Tensor) and lower(self.name, self.arguments, self.named, found, code)
 
 
 def version_of(tensor: Tensor) -> int | None:
@@ -136,6 +134,8 @@ class Tape:
         self._forked = is_forked()
         self._lock = threading.Lock()
         self._code = Instructions()
+        self._arena = Arena()
+        self._kept: list[object] = []
         self._bytes = 0
         self._inputs: list[tuple[int, array[int]]] = []
         self._fixed: list[tuple[int, _Whole]] = []
@@ -145,6 +145,8 @@ class Tape:
         self._values: dict[fx.Node, Any] = {}
         self._results: list[Tensor] = []
         given = [*self._taken(constants, tensors)]
+        self._kept += constants
+        last_uses = _last_uses(graph)
         theirs, arguments = {*map(_memory, given)}, iter(given)
         self._same = {_memory(each.numbers) for _, each in (*self._found, *self._fixed)}
         for node in graph.nodes:
@@ -152,10 +154,13 @@ class Tape:
                 self._values[node] = next(arguments)
             elif node.op == "call_function":
                 self._record(node)
+                for each in last_uses[node]:
+                    del self._values[each]
             elif node.op == "output":
                 self._results = [self._values[each] for each in node.args[0]]
             else:
                 raise CannotRecord(node.op)
+        self._values.clear()
         self._close()
         if any(_memory(each) in theirs for each in self._results):
             raise CannotRecord("a result is an argument")
@@ -209,7 +214,7 @@ class Tape:
                 yield fixed[at].numbers
                 continue
             mine = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
-            self._count(mine)
+            self._keep([mine])
             first = self._code.count
             if not copy(self._code, mine, tensor):
                 raise CannotRecord(f"{tensor.dtype} in {tensor.dim()} dimensions")
@@ -223,9 +228,8 @@ class Tape:
         done: list[Launch | Operation] = []
         if knows(_name(node)):
             value = node.target(*arguments, **named)  # type: ignore[operator]
-            done.append(Operation(_name(node), arguments, named, value))
         else:
-            with recorded_launches(done), _Watch(done):
+            with recorded_launches(done, self._arena.empty), _Watch(done):
                 value = node.target(*arguments, **named)  # type: ignore[operator]
         self._values[node] = value
         before = {_memory(each) for each in _tensors((arguments, named))}
@@ -234,11 +238,14 @@ class Tape:
             return
         if len(made) < sum(1 for _ in _tensors(value)):
             raise CannotRecord(f"{node}: some of its results are views")
-        for each in made:
-            self._count(each)
         if (before <= self._same and not _is_random(node)) or _name(node) in _OF_SIZES:
             self._same |= {_memory(each) for each in made}
+            self._kept += made
             return
+        if knows(_name(node)) and isinstance(value, Tensor) and value.numel():
+            self._values[node] = mine = self._arena.like(value).copy_(value)
+            done, made = [Operation(_name(node), arguments, named, mine)], [mine]
+        self._keep(made)
         first = self._code.count
         if not (self._wrote_down(done) and self._finds_again(made, first)):
             if any(map(_overlaps, made)):
@@ -253,9 +260,12 @@ class Tape:
             if isinstance(each, Launch):
                 if len(each.arguments) + 4 > MOST_ARGUMENTS:
                     return False
-                self._code.launch(each)
-            elif each.computes and not (self._are_known(each) and each.lower(self._code)):
-                return False
+                self._keep(each.alive)
+                self._code.launch(each._replace(alive=()))
+            elif each.computes:
+                if not (self._are_known(each) and each.lower(self._code)):
+                    return False
+                self._keep(_tensors(each.result))
         return True
 
     def _are_known(self, operation: Operation) -> bool:
@@ -275,9 +285,15 @@ class Tape:
             each.copy_(before)
         return False
 
-    def _count(self, tensor: Tensor) -> None:
-        self._bytes += tensor.nbytes
-        if self._bytes > MOST_BYTES:
+    def _keep(self, objects: Iterable[object]) -> None:
+        """Keep alive what instructions read and write, but for memory that others are given later."""
+        for each in objects:
+            if not isinstance(each, Tensor):
+                self._kept.append(each)
+            elif not self._arena.holds(each):
+                self._kept.append(each)
+                self._bytes += each.nbytes
+        if self._bytes + self._arena.size > MOST_BYTES:
             raise CannotRecord(f"more than {MOST_BYTES:,} bytes")
 
     def _close(self) -> None:
@@ -303,6 +319,16 @@ def _name(node: fx.Node) -> str:
 
 def _is_random(node: fx.Node) -> bool:
     return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def _last_uses(graph: fx.Graph) -> defaultdict[fx.Node, list[fx.Node]]:
+    """By node, those that it is the last one to use."""
+    found: defaultdict[fx.Node, list[fx.Node]] = defaultdict(list)
+    seen: set[fx.Node] = set()
+    for node in reversed(graph.nodes):
+        found[node] += [each for each in (node, *node.all_input_nodes) if each not in seen]
+        seen.update((node, *node.all_input_nodes))
+    return found
 
 
 def _overlaps(tensor: Tensor) -> bool:

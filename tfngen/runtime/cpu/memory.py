@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tfngen.runtime.cpu.threads import recorded_empty
 from tfngen.runtime.cpu.vector import LINE_BYTES
 
 LARGE_PAGE = 2**21
@@ -72,6 +73,8 @@ _rooms: list[Room] = []
 
 def empty(like: Tensor, rows: int, columns: int) -> Tensor:
     """A contiguous (rows, columns) tensor of the dtype of `like`, with anything in it."""
+    if (own := recorded_empty()) is not None:
+        return own(like, rows, columns)
     size = rows * columns * like.itemsize
     if size < LARGE:
         return like.new_empty(rows, columns)

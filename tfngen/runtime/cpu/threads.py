@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
@@ -52,21 +52,32 @@ class Launch(NamedTuple):
     alive: tuple[object, ...]
 
 
+Empty = Callable[[torch.Tensor, int, int], torch.Tensor]
+"""Of a tensor like which they are, of rows and of columns; see `tfngen.runtime.cpu.memory.empty`."""
+
+
 class _Recording(threading.local):
     launches: list[Any] | None = None
+    empty: Empty | None = None
 
 
 _recording = _Recording()
 
 
 @contextmanager
-def recorded_launches(launches: list[Any]) -> Iterator[None]:
-    """Add all that this thread launches meanwhile to `launches`, as it is done."""
-    before, _recording.launches = _recording.launches, launches
+def recorded_launches(launches: list[Any], empty: Empty | None = None) -> Iterator[None]:
+    """Add all that this thread launches meanwhile to `launches`; `empty` gives memory for results."""
+    before = _recording.launches, _recording.empty
+    _recording.launches, _recording.empty = launches, empty
     try:
         yield
     finally:
-        _recording.launches = before
+        _recording.launches, _recording.empty = before
+
+
+def recorded_empty() -> Empty | None:
+    """What gives memory for results while launches of this thread are recorded, if anything special does."""
+    return _recording.empty
 
 
 def is_recording() -> bool:
