@@ -55,9 +55,14 @@ class Operation:
     result: Any
 
     @property
+    def gives_room(self) -> bool:
+        """Whether its result is memory with anything in it."""
+        return self.name in _ROOM
+
+    @property
     def computes(self) -> bool:
         """Whether it has found numbers that are not whole: it is no view of an operand, nor room for some."""
-        if self.name in _ROOM:
+        if self.gives_room:
             return False
         before = {_memory(each) for each in _tensors((self.arguments, self.named))}
         return self.name.endswith("_") or any(
@@ -262,10 +267,10 @@ class Tape:
                     return False
                 self._keep(each.alive)
                 self._code.launch(each._replace(alive=()))
-            elif each.computes:
-                if not (self._are_known(each) and each.lower(self._code)):
-                    return False
+            elif each.gives_room or each.computes:
                 self._keep(_tensors(each.result))
+                if each.computes and not (self._are_known(each) and each.lower(self._code)):
+                    return False
         return True
 
     def _are_known(self, operation: Operation) -> bool:
