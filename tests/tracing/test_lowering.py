@@ -25,7 +25,7 @@ def normal(*shape, dtype, seed=0):
 
 def computed_again(function, *arguments, **named):
     """What `function` gives, and what instructions for the same find once its operands hold other numbers."""
-    name = getattr(function, "_opname", None) or function.__name__
+    name = called(function)
     result = function(*arguments, **named)
     code = Instructions()
     assert lower(name, arguments, named, result, code), name
@@ -36,6 +36,13 @@ def computed_again(function, *arguments, **named):
     result.fill_(math.nan if is_floating(result) else True)
     code.run()
     return result, wanted
+
+
+def called(value):
+    """What a parameter is called, in every process."""
+    if callable(value):
+        return getattr(value, "_opname", None) or value.__name__
+    return str(value)
 
 
 def is_floating(value):
@@ -61,7 +68,7 @@ FUNCTIONS += [torch.sin, torch.cos, torch.tanh, torch.log]
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("function", [*FUNCTIONS, aten.silu.default], ids=str)
+@pytest.mark.parametrize("function", [*FUNCTIONS, aten.silu.default], ids=called)
 def test_functions_of_one_tensor(function, layout, dtype):
     assert_same(*computed_again(function, LAYOUTS[layout](dtype).abs()))
 
@@ -69,7 +76,9 @@ def test_functions_of_one_tensor(function, layout, dtype):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("right", LAYOUTS)
 @pytest.mark.parametrize("left", ["side by side", "turned", "a part"])
-@pytest.mark.parametrize("function", [torch.add, torch.sub, torch.mul, torch.div, torch.lt, torch.ge])
+@pytest.mark.parametrize(
+    "function", [torch.add, torch.sub, torch.mul, torch.div, torch.lt, torch.ge], ids=called
+)
 def test_functions_of_two_tensors(function, left, right, dtype):
     assert_same(*computed_again(function, LAYOUTS[left](dtype), LAYOUTS[right](dtype)))
 
@@ -97,7 +106,7 @@ def test_functions_of_two_tensors(function, left, right, dtype):
         (aten._to_copy.default, (), {"dtype": torch.float64}),
         (aten.clone.default, (), {"memory_format": torch.contiguous_format}),
     ],
-    ids=str,
+    ids=called,
 )
 def test_functions_of_a_tensor_and_numbers(function, others, named, dtype):
     for layout in ("side by side", "turned", "one number"):
@@ -308,10 +317,10 @@ PLAIN += [torch.index_select, torch.index_add, aten.linalg_vector_norm.default]
 
 
 @pytest.mark.filterwarnings("ignore:This overload of add")
-@pytest.mark.parametrize("function", PLAIN, ids=str)
+@pytest.mark.parametrize("function", PLAIN, ids=called)
 def test_whatever_types_torch_takes_the_result_is_the_same_or_left_to_torch(function):
     """Operands of five types, tensors and numbers: nothing is an error, and nothing is wrong."""
-    name = getattr(function, "_opname", None) or function.__name__
+    name = called(function)
     for types in itertools.product(TYPES, repeat=3):
         one, two, three = (torch.ones(4, 4, dtype=each) for each in types)
         index, last = torch.tensor([0, 3]), one[:2]
