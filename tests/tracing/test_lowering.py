@@ -245,10 +245,12 @@ def test_a_matrix_whose_rows_are_all_the_same():
 def test_rows_by_their_numbers(dtype):
     index = torch.tensor([3, 0, 3, 5, 1])
     for rows in (normal(6, 7, dtype=dtype), normal(6, dtype=dtype), normal(6, 20, dtype=dtype)[:, 3:10]):
-        assert_same(*computed_again(torch.index_select, rows, 0, index))
+        assert_same(*computed_again(aten.index_select.default, rows, 0, index))
         assert_same(*computed_again(aten.index.Tensor, rows, [index]))
         assert_same(
-            *computed_again(torch.index_add, normal(6, *rows.shape[1:], dtype=dtype), 0, index, rows[:5])
+            *computed_again(
+                aten.index_add.default, normal(6, *rows.shape[1:], dtype=dtype), 0, index, rows[:5]
+            )
         )
 
 
@@ -313,7 +315,7 @@ PLAIN += [
     torch.pow,
 ]
 PLAIN += [torch.mm, torch.addmm, torch.addcmul, aten.silu.default, aten.masked_fill.Tensor, aten.index.Tensor]
-PLAIN += [torch.index_select, torch.index_add, aten.linalg_vector_norm.default]
+PLAIN += [aten.index_select.default, aten.index_add.default, aten.linalg_vector_norm.default]
 
 
 @pytest.mark.filterwarnings("ignore:This overload of add")

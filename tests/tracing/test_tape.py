@@ -11,11 +11,11 @@ import tfngen
 from tests.tracing.test_trace import molecule
 from tfngen import nn
 from tfngen.runtime.cpu import team
+from tfngen.runtime.cpu.arena import Arena
 from tfngen.runtime.features import Features
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
 from tfngen.tracing import repeats
-from tfngen.tracing.arena import Arena
 from tfngen.tracing.tape import CannotRecord, Tape
 
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}

@@ -24,10 +24,10 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tfngen.runtime.cpu.arena import Arena
 from tfngen.runtime.cpu.instructions import MOST_ARGUMENTS, Instructions
 from tfngen.runtime.cpu.team import is_forked
 from tfngen.runtime.cpu.threads import Launch, recorded_launches
-from tfngen.tracing.arena import Arena
 from tfngen.tracing.lowering import OPERAND_AT, copy, knows, lower
 
 MOST_BYTES = 2**26

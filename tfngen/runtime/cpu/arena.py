@@ -1,4 +1,4 @@
-"""Memory of a tape's own, in which results are where others were that nobody needs any more."""
+"""Memory of a recorded program's own: results are where others were that nobody needs any more."""
 
 from __future__ import annotations
 
