@@ -247,11 +247,8 @@ def test_rows_by_their_numbers(dtype):
     for rows in (normal(6, 7, dtype=dtype), normal(6, dtype=dtype), normal(6, 20, dtype=dtype)[:, 3:10]):
         assert_same(*computed_again(aten.index_select.default, rows, 0, index))
         assert_same(*computed_again(aten.index.Tensor, rows, [index]))
-        assert_same(
-            *computed_again(
-                aten.index_add.default, normal(6, *rows.shape[1:], dtype=dtype), 0, index, rows[:5]
-            )
-        )
+        sums = normal(6, *rows.shape[1:], dtype=dtype)
+        assert_same(*computed_again(aten.index_add.default, sums, 0, index, rows[:5]))
 
 
 @settings(max_examples=200, deadline=None)
@@ -291,29 +288,9 @@ def test_what_there_is_no_way_for(name, arguments, result):
 
 
 TYPES = [torch.bool, torch.int64, torch.float16, torch.float32, torch.float64]
-PLAIN = [
-    torch.add,
-    torch.sub,
-    torch.mul,
-    torch.div,
-    torch.rsub,
-    torch.eq,
-    torch.ne,
-    torch.lt,
-    torch.ge,
-    torch.where,
-]
-PLAIN += [
-    torch.neg,
-    torch.abs,
-    torch.sqrt,
-    torch.exp,
-    torch.sigmoid,
-    torch.sin,
-    torch.clone,
-    torch.sum,
-    torch.pow,
-]
+PLAIN = [torch.add, torch.sub, torch.mul, torch.div, torch.rsub, torch.pow, torch.where, torch.sum]
+PLAIN += [torch.eq, torch.ne, torch.lt, torch.ge, torch.neg, torch.abs, torch.sqrt, torch.exp, torch.sigmoid]
+PLAIN += [torch.sin, torch.clone]
 PLAIN += [torch.mm, torch.addmm, torch.addcmul, aten.silu.default, aten.masked_fill.Tensor, aten.index.Tensor]
 PLAIN += [aten.index_select.default, aten.index_add.default, aten.linalg_vector_norm.default]
 

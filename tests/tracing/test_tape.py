@@ -8,8 +8,7 @@ import pytest
 import torch
 
 import tfngen
-from tests.tracing.test_trace import molecule
-from tfngen import nn
+from tests.tracing.test_trace import forces_by, layered, molecule
 from tfngen.runtime.cpu import team
 from tfngen.runtime.cpu.arena import Arena
 from tfngen.runtime.features import Features
@@ -25,23 +24,6 @@ CLOSE = {"rtol": 2e-5, "atol": 2e-6}
 def _impatient(monkeypatch):
     """A tape for what comes a second time."""
     monkeypatch.setattr(repeats, "PATIENCE", 1)
-
-
-def layered(kernels, **named):
-    torch.manual_seed(0)
-    return nn.TensorFieldNetwork(
-        "4x0e", "8x0e+4x1o", "1x0e", 2, kernels=kernels, basis=nn.BesselBasis(4, 3.0),
-        envelope=nn.PolynomialCutoff(3.0), mean_neighbors=5.0, radial_hidden=8, **named,
-    )  # fmt: skip
-
-
-def forces_by(network):
-    def forces(positions, features, graph):
-        positions = positions.detach().requires_grad_()
-        energy = network(graph, positions, features)["0e"].sum()
-        return energy.detach(), -torch.autograd.grad(energy, positions)[0]
-
-    return forces
 
 
 def training_by(network):
@@ -262,6 +244,15 @@ def test_in_inference_mode_and_out_of_it(monkeypatch):
             x, at = torch.linspace(0, 1, 5), torch.tensor([3, 1])
             torch.testing.assert_close(traced(x, at), torch.erf(x[at]) * 2 + x[at])
     assert len(made) > 2
+
+
+def test_graphs_on_a_gpu_are_not_compared():
+    """Which would wait for the GPU in every call."""
+    program = tfngen.trace(lambda x: x * 2).program(torch.ones(3))
+    elsewhere = [torch.ones(3, device="meta"), torch.zeros(3, dtype=torch.int64, device="meta")]
+    repeated = repeats.Repeats(program, elsewhere, repeats.Shelf())
+    assert all(repeated([], elsewhere) is None for _ in range(3))
+    assert repeated._graph is None
 
 
 def test_a_function_that_changes_its_argument_is_never_on_tape(monkeypatch):

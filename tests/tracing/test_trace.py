@@ -18,8 +18,7 @@ from tfngen.runtime.graph import Graph
 CUTOFF = 3.0
 
 
-@pytest.fixture(scope="module")
-def network(kernels):
+def layered(kernels):
     """Two layers, a basis and an envelope that both share."""
     torch.manual_seed(0)
     return nn.TensorFieldNetwork(
@@ -35,14 +34,23 @@ def network(kernels):
     )
 
 
-@pytest.fixture(scope="module")
-def forces_of(network):
+def forces_by(network):
     def forces(positions, features, graph):
         positions = positions.detach().requires_grad_()
         energy = network(graph, positions, features)["0e"].sum()
         return energy.detach(), -torch.autograd.grad(energy, positions)[0]
 
     return forces
+
+
+@pytest.fixture(scope="module")
+def network(kernels):
+    return layered(kernels)
+
+
+@pytest.fixture(scope="module")
+def forces_of(network):
+    return forces_by(network)
 
 
 @pytest.fixture(scope="module")

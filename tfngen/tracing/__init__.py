@@ -48,7 +48,7 @@ def trace(function: Callable[Taken, Given]) -> Traced[Taken, Given]:
 
     On a processor, after `tfngen.tracing.repeats.PATIENCE` calls over one graph or copies of it, the program
     becomes one run of machine code, if it computes less than `tfngen.tracing.tape.MOST_BYTES`. Kernels give
-    the same bits as before; exponentials, and sums that torch computed, may differ in the last digits.
+    the same bits as before; torch's exponentials, sums and matrix products may differ in the last digits.
 
     Args:
         function: of tensors, `Graph`, `Features`, numbers, strings, None, modules, and tuples, lists,
@@ -109,7 +109,7 @@ class Traced(Generic[Taken, Given]):
                 self.programs.append(program)
             if len(self._seen) >= MOST_SIGHTINGS:
                 self._seen.clear()
-            self._seen[sight] = found = Repeats(program, self._shelf)
+            self._seen[sight] = found = Repeats(program, parts.tensors, self._shelf)
         return found
 
     def __repr__(self) -> str:

@@ -43,14 +43,16 @@ class Repeats:
 
     Args:
         program: what is run.
+        tensors: of its arguments; only what is computed by a processor is put on tape.
         shelf: for all such of a function; the oldest ones lose what they have on it where that is too much.
     """
 
-    def __init__(self, program: Program, shelf: Shelf) -> None:
+    def __init__(self, program: Program, tensors: Sequence[Tensor], shelf: Shelf) -> None:
         self.program = program
         self._shelf = shelf
         self._tape: Tape | None = None
-        self._is_hopeless = changes_something(program.graph)
+        on_processor = all(each.is_cpu for each in tensors)
+        self._is_hopeless = not on_processor or changes_something(program.graph)
         self._graph: list[tuple[Tensor, int | None]] | None = None
         self._times = 0
         self._lock = threading.Lock()

@@ -140,7 +140,6 @@ class Tape:
         self._lock = threading.Lock()
         self._code = Instructions()
         self._arena = Arena()
-        self._kept: list[object] = []
         self._bytes = 0
         self._inputs: list[tuple[int, array[int]]] = []
         self._fixed: list[tuple[int, _Whole]] = []
@@ -150,7 +149,7 @@ class Tape:
         self._values: dict[fx.Node, Any] = {}
         self._results: list[Tensor] = []
         given = [*self._taken(constants, tensors)]
-        self._kept += constants
+        self._code.keep(*constants)
         last_uses = _last_uses(graph)
         theirs, arguments = {*map(_memory, given)}, iter(given)
         self._same = {_memory(each.numbers) for _, each in (*self._found, *self._fixed)}
@@ -245,7 +244,7 @@ class Tape:
             raise CannotRecord(f"{node}: some of its results are views")
         if (before <= self._same and not _is_random(node)) or _name(node) in _OF_SIZES:
             self._same |= {_memory(each) for each in made}
-            self._kept += made
+            self._code.keep(*made)
             return
         if knows(_name(node)) and isinstance(value, Tensor) and value.numel():
             self._values[node] = mine = self._arena.like(value).copy_(value)
@@ -293,11 +292,11 @@ class Tape:
     def _keep(self, objects: Iterable[object]) -> None:
         """Keep alive what instructions read and write, but for memory that others are given later."""
         for each in objects:
-            if not isinstance(each, Tensor):
-                self._kept.append(each)
-            elif not self._arena.holds(each):
-                self._kept.append(each)
+            if isinstance(each, Tensor):
+                if self._arena.holds(each):
+                    continue
                 self._bytes += each.nbytes
+            self._code.keep(each)
         if self._bytes + self._arena.size > MOST_BYTES:
             raise CannotRecord(f"more than {MOST_BYTES:,} bytes")
 

@@ -42,19 +42,21 @@ class Arena:
 
     def holds(self, tensor: Tensor) -> bool:
         """Whether it is here."""
-        place = tensor.data_ptr()
-        return any(address_of(each) <= place < address_of(each) + each.size for each in self._chunks)
+        return self._chunk_of(tensor.data_ptr()) is not None
 
     def _bytes(self, size: int) -> Tensor:
         size = _rounded(size)
         free = self._free[size]
         place = free.pop() if free else self._more(size)
-        chunk = next(
-            each for each in self._chunks if address_of(each) <= place < address_of(each) + each.size
-        )
+        chunk = self._chunk_of(place)
+        assert chunk is not None, "every place is in a chunk"
         array: np.ndarray = np.ndarray(size, np.uint8, chunk, place - address_of(chunk))
         weakref.finalize(array, free.append, place).atexit = False  # the tensor's storage holds the array
         return torch.from_numpy(array)
+
+    def _chunk_of(self, place: int) -> np.ndarray | None:
+        found = (each for each in self._chunks if address_of(each) <= place < address_of(each) + each.size)
+        return next(found, None)
 
     def _more(self, size: int) -> int:
         """A place where nothing has been."""

@@ -32,7 +32,7 @@ def _index(number: int) -> ir.Constant:
 
 @contextmanager
 def _function(name: str) -> Iterator[tuple[ir.IRBuilder, ir.Value]]:
-    """A function of the address of a table; in the end its module is compiled."""
+    """A function of the address of a table, which returns nothing; its lines are written inside."""
     module = ir.Module()
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_INTEGER]), name)
     builder = ir.IRBuilder(function.append_basic_block())
