@@ -11,6 +11,7 @@ import tfngen
 from tests.tracing.test_trace import forces_by, layered, molecule
 from tfngen.runtime.cpu import team
 from tfngen.runtime.cpu.arena import Arena
+from tfngen.runtime.cpu.instructions import Instructions
 from tfngen.runtime.features import Features
 from tfngen.runtime.graph import Graph
 from tfngen.runtime.segments import EdgeOrder
@@ -209,6 +210,70 @@ def test_arguments_anywhere_in_memory(monkeypatch):
     assert len(made) > 6
     for _ in range(3):
         assert traced(torch.ones(0, 3), torch.ones(1)).tolist() == [0.0] * 3
+
+
+def a_layer(tfn_l1):
+    """The gradient of a convolution, and random operands, of which weights (200, 32) are large."""
+    graph = Graph(torch.randint(0, 9, (2, 200), generator=torch.Generator().manual_seed(1)), 9)
+    convolution = tfn_l1.Convolution("8x0e+8x1e", "0e+1e", "0e+1e")
+
+    def gradient(x, y, w):
+        x, y, w = (each.detach().requires_grad_() for each in (x, y, w))
+        out = convolution(graph, y, {"0e": x[:, :, :1], "1e": x[:, :, 1:]}, w)
+        return torch.autograd.grad(sum(each.square().sum() for each in out.values()), (x, y, w))
+
+    def drawn(seed):
+        generator = torch.Generator().manual_seed(seed)
+        shapes = (9, 8, 4), (graph.num_edges, 4), (graph.num_edges, convolution.weight_numel)
+        return [torch.randn(shape, generator=generator) for shape in shapes]
+
+    return gradient, drawn
+
+
+def test_large_arguments_are_read_where_they_are(tfn_l1, monkeypatch):
+    """Elsewhere in every call, or other numbers in the same place; nothing is written to them."""
+    (gradient, drawn), made = a_layer(tfn_l1), runs(monkeypatch)
+    traced = tfngen.trace(gradient)
+    kept = [drawn(seed) for seed in range(4)]
+    for given in (*kept, *kept, kept[3]):
+        before = [each.clone() for each in given]
+        for one, other in zip(traced(*given), gradient(*given), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+        assert all(map(torch.equal, given, before))
+    kept[3][2].mul_(2)
+    for one, other in zip(traced(*kept[3]), gradient(*kept[3]), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert all(made)
+    (tape,) = tapes(traced)
+    assert [each.at for each in tape._given] == [2]
+    assert len(tape._copied) == 2
+
+
+@pytest.mark.parametrize("reason", ["a place is missed", "torch reads them"])
+def test_large_arguments_are_copied_where_they_have_to_be(tfn_l1, monkeypatch, reason):
+    gradient, drawn = a_layer(tfn_l1)
+    if reason == "a place is missed":
+        every = Instructions.places_of
+        monkeypatch.setattr(Instructions, "places_of", lambda *given: every(*given)[:-1])
+    function = gradient if reason == "a place is missed" else lambda x, y, w: (w * 2, torch.erf(w))
+    traced, made = tfngen.trace(function), runs(monkeypatch)
+    for seed in range(4):
+        for one, other in zip(traced(*drawn(seed)), function(*drawn(seed)), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    assert all(made)
+    (tape,) = tapes(traced)
+    assert not tape._given
+    assert len(tape._copied) == 3
+
+
+def test_a_large_argument_that_is_a_part_of_another(monkeypatch):
+    """Columns of it, and a view of those: addresses inside."""
+    traced, made = tfngen.trace(lambda x: x[5:, 7:] * 2 + x[:-5, :-7].exp()), runs(monkeypatch)
+    for seed in range(4):
+        x = torch.randn(90, 130, generator=torch.Generator().manual_seed(seed))[3:, 11:]
+        torch.testing.assert_close(traced(x), x[5:, 7:] * 2 + x[:-5, :-7].exp())
+    assert made.count(True) >= 3
+    assert [each.at for each in tapes(traced)[0]._given] == [0]
 
 
 @pytest.mark.parametrize(

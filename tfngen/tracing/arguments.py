@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -54,11 +55,25 @@ class Parts:
         self.tensors.append(tensor)
         self.sight.append(signature(tensor))
 
-    def add_graph(self, graph: Graph) -> None:
-        pairs = graph.undirected and graph.undirected.num_pairs
-        self.tensors += graph._tensors
-        self.sight += (graph.num_edges, graph.num_nodes, graph.num_graphs, pairs, graph.device)
+    def add_graph(self, graph: Graph) -> Hashable:
+        """Add all tensors of a graph, and return what else there is to it; it is looked at once."""
+        known = _GRAPHS.get(graph)
+        if known is None:
+            pairs = graph.undirected and graph.undirected.num_pairs
+            sight = (graph.num_edges, graph.num_nodes, graph.num_graphs, pairs, graph.device)
+            form = Graph, graph.is_sorted, pairs is None, graph.shifts is None, graph.cell is None
+            _GRAPHS[graph] = known = graph._tensors, sight, form
+        tensors, sight, form = known
+        self.tensors += tensors
+        self.sight += sight
         self.sight += [signature(each) for each in (graph.shifts, graph.cell) if each is not None]
+        return form
+
+
+_GRAPHS: WeakKeyDictionary[Graph, tuple[tuple[Tensor, ...], tuple[Hashable, ...], Hashable]] = (
+    WeakKeyDictionary()
+)
+"""Of graphs that have been arguments: tensors, sizes, and what else there is to them."""
 
 
 def flatten(value: Any, parts: Parts) -> Hashable:
@@ -74,8 +89,7 @@ def flatten(value: Any, parts: Parts) -> Hashable:
     if made in _PLAIN:
         return made, value
     if made is Graph:
-        parts.add_graph(value)
-        return Graph, value.is_sorted, value.undirected is None, value.shifts is None, value.cell is None
+        return parts.add_graph(value)
     if made is Features:
         for tensor in value._tensors:
             parts.add(tensor)

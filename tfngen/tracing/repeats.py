@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from tfngen.tracing.passes import changes_something
-from tfngen.tracing.tape import CannotRecord, Tape, version_of
+from tfngen.tracing.taken import version_of
+from tfngen.tracing.tape import CannotRecord, Tape
 
 if TYPE_CHECKING:
     from tfngen.tracing.program import Program

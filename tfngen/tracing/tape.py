@@ -12,7 +12,6 @@ Every instruction is tried when it is written down: it has to find again what th
 from __future__ import annotations
 
 import threading
-import weakref
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,9 +25,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tfngen.runtime.cpu.arena import Arena
 from tfngen.runtime.cpu.instructions import MOST_ARGUMENTS, Instructions
+from tfngen.runtime.cpu.memory import extent
 from tfngen.runtime.cpu.team import is_forked
 from tfngen.runtime.cpu.threads import Launch, recorded_launches
 from tfngen.tracing.lowering import OPERAND_AT, copy, knows, lower
+from tfngen.tracing.taken import IN_PLACE_BYTES, Given, Whole
 
 MOST_BYTES = 2**26
 """Programs that need more memory are left as they are: arithmetic takes most of their time."""
@@ -76,33 +77,6 @@ class Operation:
         return isinstance(found, Tensor) and lower(self.name, self.arguments, self.named, found, code)
 
 
-def version_of(tensor: Tensor) -> int | None:
-    """How often something has been written to it, if anybody counts."""
-    return None if tensor.is_inference() else tensor._version
-
-
-class _Whole:
-    """Whole numbers that stay the same.
-
-    Attributes:
-        numbers: of the tape's own.
-    """
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.numbers = tensor.clone(memory_format=torch.preserve_format)
-        self._known, self._version = weakref.ref(tensor), version_of(tensor)
-
-    def matches(self, tensor: Tensor) -> bool:
-        """Whether `tensor` has them; one that had them before is known."""
-        version = version_of(tensor)
-        if self._known() is tensor and version is not None and version == self._version:
-            return True
-        if not torch.equal(tensor, self.numbers):
-            return False
-        self._known, self._version = weakref.ref(tensor), version
-        return True
-
-
 class _Watch(TorchDispatchMode):
     """Adds every operation of torch's to a list, in which launches of kernels are as well."""
 
@@ -141,14 +115,15 @@ class Tape:
         self._code = Instructions()
         self._arena = Arena()
         self._bytes = 0
-        self._inputs: list[tuple[int, array[int]]] = []
-        self._fixed: list[tuple[int, _Whole]] = []
-        self._found: list[tuple[int, _Whole]] = []
+        self._copied: list[tuple[int, array[int]]] = []
+        self._given: list[Given] = []
+        self._fixed: list[tuple[int, Whole]] = []
+        self._found: list[tuple[int, Whole]] = []
         self._pieces: list[tuple[int, int] | Step] = []
         self._begin = 0
         self._values: dict[fx.Node, Any] = {}
         self._results: list[Tensor] = []
-        given = [*self._taken(constants, tensors)]
+        given = self._taken(constants, tensors)
         self._code.keep(*constants)
         last_uses = _last_uses(graph)
         theirs, arguments = {*map(_memory, given)}, iter(given)
@@ -170,6 +145,7 @@ class Tape:
             raise CannotRecord("a result is an argument")
         if self.steps > self._code.count:
             raise CannotRecord("most of it is left to torch")
+        self._read_in_place(tensors, given[len(constants) :])
 
     def fits(self, constants: list[Tensor], tensors: Sequence[Tensor]) -> bool:
         """Whether it is right for such arguments, whose sizes are those it was made with."""
@@ -186,8 +162,10 @@ class Tape:
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            for at, table in self._inputs:
+            for at, table in self._copied:
                 table[OPERAND_AT] = tensors[at].data_ptr()
+            for given in self._given:
+                given.is_at(tensors[given.at].data_ptr())
             for piece in self._pieces:
                 if isinstance(piece, tuple):
                     self._code.run(*piece)
@@ -202,30 +180,61 @@ class Tape:
         """How many operations are left to torch."""
         return sum(not isinstance(each, tuple) for each in self._pieces)
 
-    def _taken(self, constants: Sequence[Tensor], tensors: Sequence[Tensor]) -> Iterator[Tensor]:
-        """The arguments as the tape has them: constants where they are, others copied before each run, and
-        whole numbers as they are now."""
+    def _taken(self, constants: Sequence[Tensor], tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The arguments as the tape has them: constants where they are, others copied before each run, large
+        ones first, and whole numbers as they are now."""
         for each, fixed in ((constants, self._found), (tensors, self._fixed)):
-            fixed += [(at, _Whole(tensor)) for at, tensor in enumerate(each) if _is_whole(tensor)]
-        found, fixed = dict(self._found), dict(self._fixed)
+            fixed += [(at, Whole(tensor)) for at, tensor in enumerate(each) if _is_whole(tensor)]
         for each in (*constants, *tensors):
             if not each.is_cpu or _overlaps(each):
                 raise CannotRecord(f"an argument on {each.device}, with strides {each.stride()}")
-        for at, tensor in enumerate(constants):
-            yield found[at].numbers if at in found else tensor
-        for at, tensor in enumerate(tensors):
-            if at in fixed:
-                yield fixed[at].numbers
-                continue
-            mine = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
-            self._keep([mine])
-            first = self._code.count
-            if not copy(self._code, mine, tensor):
-                raise CannotRecord(f"{tensor.dtype} in {tensor.dim()} dimensions")
-            if tensor.numel():
-                assert self._code.count == first + 1
-                self._inputs.append((at, self._code.last_table))
-            yield mine
+        taken, mine = [*constants], [*tensors]
+        for at, whole in self._found:
+            taken[at] = whole.numbers
+        for at, whole in self._fixed:
+            mine[at] = whole.numbers
+        others = {*range(len(tensors))} - {at for at, _ in self._fixed}
+        for at in sorted(others, key=lambda at: (tensors[at].nbytes < IN_PLACE_BYTES, at)):
+            mine[at] = self._copy_of(at, tensors[at])
+        return taken + mine
+
+    def _copy_of(self, at: int, tensor: Tensor) -> Tensor:
+        """Memory of the tape's own, to which an argument is copied."""
+        mine = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype).copy_(tensor)
+        self._keep([mine])
+        first = self._code.count
+        if not copy(self._code, mine, tensor):
+            raise CannotRecord(f"{tensor.dtype} in {tensor.dim()} dimensions")
+        if tensor.numel():
+            assert self._code.count == first + 1
+            self._copied.append((at, self._code.last_table))
+        return mine
+
+    def _read_in_place(self, tensors: Sequence[Tensor], mine: Sequence[Tensor]) -> None:
+        """Leave out copies of large arguments: where those are is written down before each run.
+
+        This is tried while the copies hold NaN. If anything reads them all the same, all are made as before.
+
+        Args:
+            tensors: the arguments.
+            mine: the tape's copies of them.
+        """
+        large = [at for at, _ in self._copied if tensors[at].nbytes >= IN_PLACE_BYTES]
+        if self.steps or not large:
+            return
+        wanted = [each.clone() for each in self._results]
+        for at in large:
+            begin, end = mine[at].data_ptr(), mine[at].data_ptr() + extent(mine[at])
+            self._given.append(Given(at, self._code.places_of(begin, end), begin))
+            mine[at].fill_(torch.nan)
+        first, *rest = self._pieces
+        self._pieces = [(len(large), first[1]), *rest]
+        copied, self._copied = self._copied, self._copied[len(large) :]
+        found = self.run(tensors) or []
+        if not all(_is_near(*pair) for pair in zip(found, wanted, strict=True)):
+            for given in self._given:
+                given.is_at(mine[given.at].data_ptr())
+            self._given, self._copied, self._pieces = [], copied, [first, *rest]
 
     def _record(self, node: fx.Node) -> None:
         arguments, named = fx.map_arg((node.args, node.kwargs), self._values.__getitem__)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tfngen.runtime.cpu.memory import address_of
+from tfngen.runtime.cpu.memory import address_of, extent
 from tfngen.runtime.cpu.vector import LINE_BYTES
 
 CHUNK = 2**20
@@ -31,9 +31,7 @@ class Arena:
 
     def like(self, tensor: Tensor) -> Tensor:
         """A tensor of the same sizes, strides and type, with anything in it."""
-        steps = zip(tensor.shape, tensor.stride(), strict=True)
-        extent = (1 + sum((size - 1) * step for size, step in steps)) * tensor.itemsize
-        return self._bytes(extent).view(tensor.dtype).as_strided(tensor.shape, tensor.stride())
+        return self._bytes(extent(tensor)).view(tensor.dtype).as_strided(tensor.shape, tensor.stride())
 
     def empty(self, like: Tensor, rows: int, columns: int) -> Tensor:
         """See `tfngen.runtime.cpu.memory.empty`."""

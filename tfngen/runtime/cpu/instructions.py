@@ -11,7 +11,9 @@ from array import array
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from tfngen.runtime.cpu.team import team_call
@@ -54,6 +56,20 @@ def _runner() -> ctypes._FuncPointer:  # type: ignore[name-defined]
     arguments = ", ".join(f"i64 %a{k}" for k in range(MOST_ARGUMENTS))
     text = _MODULE.format(length=_LENGTH, loads=loads, arguments=arguments)
     return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address_of_function(text, "run"))
+
+
+class Place(NamedTuple):
+    """Where an address is written down.
+
+    Attributes:
+        table: of integers.
+        at: the place in it.
+        offset: how far into an array the address is.
+    """
+
+    table: array[int] | ctypes.Array[ctypes.c_int64]
+    at: int
+    offset: int
 
 
 class Instructions:
@@ -109,6 +125,16 @@ class Instructions:
     def take_back(self, count: int) -> None:
         """Forget all but the first `count`."""
         del self._numbers[count * _LENGTH :]
+
+    def places_of(self, begin: int, end: int) -> list[Place]:
+        """Where there is an address begin ≤ … < end, in instructions and in the tables they lead to."""
+        found = []
+        for table in (self._numbers, *self._alive):
+            if isinstance(table, (array, ctypes.Array)) and memoryview(table).itemsize == 8:
+                numbers = np.frombuffer(table, np.int64)
+                inside = ((numbers >= begin) & (numbers < end)).nonzero()[0]
+                found += [Place(table, at, table[at] - begin) for at in inside.tolist()]
+        return found
 
     def run(self, first: int = 0, last: int | None = None) -> None:
         """Make the calls first ≤ … < last."""

@@ -93,6 +93,12 @@ def address_of(array: np.ndarray) -> int:
     return address
 
 
+def extent(tensor: Tensor) -> int:
+    """The bytes from a tensor's first number to the end of its last."""
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    return (1 + sum((size - 1) * step for size, step in steps)) * tensor.itemsize
+
+
 def take_room(length: int) -> Room:
     """Room for so many integers, nobody else's until it is given back."""
     try:
