@@ -1,4 +1,4 @@
-"""MACE's convolutions as one pass over the edges.
+"""MACE's convolutions as one pass over the edges; its products are in `tfngen.interop.mace_products`.
 
 Written for mace-torch 0.3.10 to 0.3.16 (Batatia et al., arXiv:2206.07697). Its interaction blocks gather
 node features, multiply them with `conv_tp`, which has weights per edge, and scatter; or they hand the edges
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import convolution_of, dtype_of
 from tfngen.interop.edges import edges_of
+from tfngen.interop.mace_products import symmetric_contraction_of
 from tfngen.interop.standin import Made, Standin
 
 
@@ -74,4 +75,7 @@ def _interaction(original: nn.Module) -> Made:
     return InteractionBlock(original), call
 
 
-CLASSES = {"mace.modules.blocks.InteractionBlock": _interaction}
+CLASSES = {
+    "mace.modules.blocks.InteractionBlock": _interaction,
+    "mace.modules.symmetric_contraction.SymmetricContraction": symmetric_contraction_of,
+}

@@ -1,0 +1,246 @@
+"""Symmetric contractions for processors: a node's own features times themselves, channel by channel.
+
+The products of pairs of components are made once for a vector of channels, and are in the first-level cache
+while every group of monomials takes what it wants. Which monomials there are is read from tables: the same
+machine code is right for all of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from numba import njit
+from torch import Tensor
+
+from tfngen.runtime.cpu import float32, float64
+from tfngen.runtime.cpu.drive import clear_bytes
+from tfngen.runtime.cpu.index import load_index
+from tfngen.runtime.cpu.kernel import Kernel, kernel
+from tfngen.runtime.cpu.memory import address_of, give_room_back, take_room
+from tfngen.runtime.cpu.threads import AT_ONCE, is_recording, parallel_for, threads_for
+from tfngen.runtime.cpu.vector import REGISTER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from types import ModuleType
+
+    from tfngen.runtime.symmetric_operators import Monomials
+
+WORDS = ("LANES", "active_lanes", "add", "load", "load_lanes", "store", "zero")
+LANES, active_lanes, zero = float32.LANES, float32.active_lanes, float32.zero
+add, load, store, load_lanes = float32.add, float32.load, float32.store, float32.load_lanes
+
+
+class Table(NamedTuple):
+    """Rows of sums, for each of them groups with a common factor, for each of those monomials with a pair.
+
+    Attributes:
+        rows: where each row's groups begin, and after the last of them where they end.
+        groups: for each group its factor's component and where its monomials begin; the end of the last.
+        monomials: for each of a group which one it is, and which pair it goes with.
+    """
+
+    rows: np.ndarray
+    groups: np.ndarray
+    monomials: np.ndarray
+
+    @classmethod
+    def of(cls, found: Iterable[tuple[int, int, int, int]], count: int) -> Table:
+        """Of (row, factor, monomial, pair) in any order, with `count` rows."""
+        ordered = sorted(found)
+        heads = [at for at, each in enumerate(ordered) if at == 0 or each[:2] != ordered[at - 1][:2]]
+        groups = [(ordered[at][1], at) for at in heads] + [(0, len(ordered))]
+        starts = np.searchsorted([ordered[at][0] for at in heads], range(count + 1))
+        return cls(
+            np.ascontiguousarray(starts, np.int64),
+            np.array(groups, np.int64),
+            np.array([each[2:] for each in ordered], np.int64).reshape(-1, 2),
+        )
+
+    @property
+    def addresses(self) -> list[int]:
+        return [address_of(each) for each in self]
+
+
+class Tables(NamedTuple):
+    """Everything that kernels read of some `Monomials`.
+
+    Attributes:
+        pairs: the components of each pair j ≤ k.
+        by_output: outputs are the rows, the factors components.
+        by_input: components are the rows, the factors outputs.
+    """
+
+    pairs: np.ndarray
+    by_output: Table
+    by_input: Table
+
+    @classmethod
+    def of(cls, monomials: Monomials) -> Tables:
+        """Every monomial x_i x_j x_k in all ways to call one of its components the first."""
+        pairs: dict[tuple[int, int], int] = {}
+        found = []
+        for number, (output, *three) in enumerate(monomials.each):
+            for first in sorted({*three}):
+                others = sorted(three)
+                others.remove(first)
+                pair = pairs.setdefault((others[0], others[1]), len(pairs))
+                found.append((output, first, number, pair))
+        return cls(
+            np.array([*pairs], np.int64).reshape(-1, 2),
+            Table.of(found, monomials.outputs),
+            Table.of([(first, output, *others) for output, first, *others in found], monomials.components),
+        )
+
+
+def _multiplier(words: ModuleType) -> Callable[..., None]:
+    """What makes the products of pairs, in the precision of `words`."""
+    lanes, load, store_lanes = words.LANES, words.load, words.store_lanes
+
+    @njit(inline="always")
+    def multiply(products, pairs, count, twos, threes, at_node, channels, active):
+        """products[j, k] = a[j] b[k] + a[k] b[j], or once if j = k, of the vector of a node's channels"""
+        for pair in range(count):
+            j = at_node + load_index(pairs, 2 * pair) * channels
+            k = at_node + load_index(pairs, 2 * pair + 1) * channels
+            product = load(twos, j, active) * load(threes, k, active)
+            if j != k:
+                product += load(twos, k, active) * load(threes, j, active)
+            store_lanes(products, pair * lanes, product)
+
+    made: Callable[..., None] = multiply
+    return made
+
+
+multiply_pairs = _multiplier(float32)
+
+
+@kernel
+def contract(
+    first, last, parts, nodes, channels, species, coefficients, monomial_count, factors, factor_count, twos,
+    threes, components, results, row_count, pairs, pair_count, rows, groups, monomials, room, room_length,
+):  # fmt: skip
+    """results[node, row] = Σ_groups factor Σ coefficient · products[pair]"""
+    for part in range(first, last):
+        products = room + part * room_length
+        for node in range(nodes * part // parts, nodes * (part + 1) // parts):
+            own = load_index(species, node) * monomial_count * channels
+            for channel in range(0, channels, LANES):
+                active = active_lanes(channels - channel)
+                at_node = node * components * channels + channel
+                multiply_pairs(products, pairs, pair_count, twos, threes, at_node, channels, active)
+                for row in range(row_count):
+                    total = zero()
+                    for group in range(load_index(rows, row), load_index(rows, row + 1)):
+                        inner = zero()
+                        for at in range(load_index(groups, 2 * group + 1), load_index(groups, 2 * group + 3)):
+                            place = own + load_index(monomials, 2 * at) * channels + channel
+                            product = load_lanes(products, load_index(monomials, 2 * at + 1) * LANES)
+                            inner += load(coefficients, place, active) * product
+                        factor = node * factor_count + load_index(groups, 2 * group)
+                        total += load(factors, factor * channels + channel, active) * inner
+                    store(results, (node * row_count + row) * channels + channel, total, active)
+
+
+@kernel
+def differentiate(
+    first, last, nodes, channels, species, grads, row_count, factors, twos, threes, components, results,
+    monomial_count, pairs, pair_count, rows, groups, monomials, room, room_length,
+):  # fmt: skip
+    """results[species, monomial] += grad[row] · factor · products[pair], for some vectors of channels"""
+    for vector in range(first, last):
+        products, channel = room + vector * room_length, vector * LANES
+        active = active_lanes(channels - channel)
+        for node in range(nodes):
+            own = load_index(species, node) * monomial_count * channels
+            at_node = node * components * channels + channel
+            multiply_pairs(products, pairs, pair_count, twos, threes, at_node, channels, active)
+            for row in range(row_count):
+                grad = load(grads, (node * row_count + row) * channels + channel, active)
+                for group in range(load_index(rows, row), load_index(rows, row + 1)):
+                    factor = grad * load(factors, at_node + load_index(groups, 2 * group) * channels, active)
+                    for at in range(load_index(groups, 2 * group + 1), load_index(groups, 2 * group + 3)):
+                        place = own + load_index(monomials, 2 * at) * channels + channel
+                        product = load_lanes(products, load_index(monomials, 2 * at + 1) * LANES)
+                        add(results, place, factor * product, active)
+
+
+def _of_each_dtype(one: Kernel) -> dict[torch.dtype, Kernel]:
+    words = {name: getattr(float64, name) for name in WORDS} | {"multiply_pairs": _multiplier(float64)}
+    return {torch.float32: one, torch.float64: one.variant("float64", words)}
+
+
+CONTRACT, DIFFERENTIATE = _of_each_dtype(contract), _of_each_dtype(differentiate)
+
+
+def symmetric_output(
+    tables: Tables, species: Tensor, coefficients: Tensor, inputs: Sequence[Tensor], result: Tensor
+) -> None:
+    """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    one, two, three = inputs
+    _contract(tables, tables.by_output, species, coefficients, one, (two, three), result)
+
+
+def symmetric_d_input(
+    tables: Tables,
+    species: Tensor,
+    coefficients: Tensor,
+    grad: Tensor,
+    inputs: Sequence[Tensor],
+    result: Tensor,
+) -> None:
+    """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    _contract(tables, tables.by_input, species, coefficients, grad, inputs, result)
+
+
+def symmetric_d_coefficient(
+    tables: Tables, species: Tensor, grad: Tensor, inputs: Sequence[Tensor], result: Tensor
+) -> None:
+    """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    nodes, rows, channels = grad.shape
+    vectors = -(-channels * grad.itemsize // REGISTER_BYTES)
+    parallel_for(clear_bytes, result.nbytes, 0, (result.data_ptr(),))
+    table, (one, two, three) = tables.by_output, inputs
+    room, length = take_room(vectors * _room(tables)), _room(tables)
+    arguments = [nodes, channels, species.data_ptr(), grad.data_ptr(), rows, one.data_ptr()]
+    arguments += [two.data_ptr(), three.data_ptr(), one.shape[1], result.data_ptr(), result.shape[1]]
+    arguments += [address_of(tables.pairs), len(tables.pairs), *table.addresses, room.start, 8 * length]
+    work = _work(tables, nodes * channels)
+    parallel_for(DIFFERENTIATE[grad.dtype], vectors, work, arguments, (tables, room, *inputs, grad, result))
+    if not is_recording():
+        give_room_back(room)
+
+
+def _contract(
+    tables: Tables,
+    table: Table,
+    species: Tensor,
+    coefficients: Tensor,
+    factors: Tensor,
+    pair: Sequence[Tensor],
+    result: Tensor,
+) -> None:
+    nodes, rows, channels = result.shape
+    work = _work(tables, nodes * channels)
+    parts = min(threads_for(work), max(nodes, 1))
+    room, length = take_room(parts * _room(tables)), _room(tables)
+    two, three = pair
+    arguments = [parts, nodes, channels, species.data_ptr(), coefficients.data_ptr(), coefficients.shape[1]]
+    arguments += [factors.data_ptr(), factors.shape[1], two.data_ptr(), three.data_ptr(), two.shape[1]]
+    arguments += [result.data_ptr(), rows, address_of(tables.pairs), len(tables.pairs), *table.addresses]
+    alive = (tables, room, species, coefficients, factors, two, three, result)
+    parallel_for(CONTRACT[result.dtype], parts, work, [*arguments, room.start, 8 * length], alive)
+    if not is_recording():
+        give_room_back(room)
+
+
+def _work(tables: Tables, numbers: int) -> int:
+    """As `parallel_for` counts it, for so many channels of all nodes."""
+    return numbers * (len(tables.pairs) + len(tables.by_output.monomials)) // AT_ONCE
+
+
+def _room(tables: Tables) -> int:
+    """The integers of room that a vector's pairs take."""
+    return max(len(tables.pairs), 1) * REGISTER_BYTES // 8
