@@ -14,7 +14,8 @@ from e3nn import o3
 from mace import data, modules
 from mace.tools import AtomicNumberTable, torch_geometric
 
-from tfngen.interop import accelerate
+from tfngen.interop import accelerate, mace, mace_products
+from tfngen.interop.mace_products import SymmetricContraction
 
 BLOCKS = sorted(
     name for name in modules.interaction_classes if name.startswith("RealAgnostic") and "Att" not in name
@@ -28,15 +29,16 @@ def in_float64():
     torch.set_default_dtype(torch.float32)
 
 
-def model(block: str):
+def model(block: str, correlation: int = 2):
     torch.manual_seed(0)
     return modules.ScaleShiftMACE(
         r_max=4.0, num_bessel=6, num_polynomial_cutoff=5, max_ell=3, num_interactions=2, num_elements=2,
         interaction_cls=modules.interaction_classes[block],
         interaction_cls_first=modules.interaction_classes[block],
         hidden_irreps=o3.Irreps("16x0e+16x1o"), MLP_irreps=o3.Irreps("16x0e"), atomic_energies=np.zeros(2),
-        avg_num_neighbors=20.0, atomic_numbers=[11, 17], correlation=2, gate=torch.nn.functional.silu,
-        radial_MLP=[16, 16], radial_type="bessel", atomic_inter_scale=1.0, atomic_inter_shift=0.0,
+        avg_num_neighbors=20.0, atomic_numbers=[11, 17], correlation=correlation,
+        gate=torch.nn.functional.silu, radial_MLP=[16, 16], radial_type="bessel", atomic_inter_scale=1.0,
+        atomic_inter_shift=0.0,
     )  # fmt: skip
 
 
@@ -53,7 +55,8 @@ def test_energies_and_forces_stay(block):
     used = model(block)
     wanted = used(batch())
     report = accelerate(used)
-    assert {"interactions.0", "interactions.1", "spherical_harmonics"} <= set(report.replaced)
+    blocks = {"interactions.0", "interactions.1", "spherical_harmonics"}
+    assert blocks | {f"products.{layer}.symmetric_contractions" for layer in (0, 1)} <= set(report.replaced)
     found = used(batch())
     for name in ("energy", "forces"):
         torch.testing.assert_close(found[name], wanted[name], rtol=1e-10, atol=1e-10)
@@ -81,3 +84,75 @@ def test_undo_leaves_the_model_as_it_was():
     accelerate(used).undo()
     assert [id(each) for each in used.modules()] == children
     assert not hasattr(used.interactions[0], "conv_fusion")
+
+
+@pytest.mark.parametrize(
+    ("correlation", "irreps_out"),
+    [(1, "8x0e"), (2, "8x1o"), (3, "8x0e+8x1o"), (3, "8x0e+8x1o+8x2e")],
+)
+def test_products_and_their_derivatives_of_two_orders(correlation, irreps_out):
+    torch.manual_seed(1)
+    original = modules.SymmetricContraction(
+        o3.Irreps("8x0e+8x1o+8x2e+8x3o"), o3.Irreps(irreps_out), correlation, num_elements=4
+    )
+    standin = SymmetricContraction(original)
+    x, species = torch.randn(7, 8, 16, requires_grad=True), torch.tensor([0, 3, 3, 1, 0, 3, 1])
+    y = torch.nn.functional.one_hot(species, 4).to(x)
+    weights = [each for each in original.parameters() if each.requires_grad]
+    results = []
+    for module in (original, standin):
+        out = module(x, y)
+        (slope,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+        again = torch.autograd.grad(slope.square().sum(), [x, *weights], allow_unused=True)
+        results.append([out, slope, *(each for each in again if each is not None)])
+    assert len(results[0]) == len(results[1])
+    for wanted, found in zip(*results, strict=True):
+        scale = float(wanted.detach().abs().max())
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12 * scale)
+
+
+def test_products_of_what_is_no_species_are_left_to_the_original(monkeypatch):
+    original = modules.SymmetricContraction(o3.Irreps("4x0e+4x1o"), o3.Irreps("4x0e"), 3, num_elements=2)
+    standin, calls = SymmetricContraction(original), []
+    monkeypatch.setattr(mace_products, "symmetric_contraction", lambda *given: calls.append(given))
+    x, y = torch.randn(3, 4, 4), torch.tensor([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
+    for given in ((x, y), (x[1:], 2 * y[1:]), (x[1:], y[1:].clone().requires_grad_())):
+        assert torch.equal(standin(*given), original(*given))
+    assert not calls
+    monkeypatch.undo()
+    assert standin(x[:0], y[:0]).shape == (0, 4)
+
+
+def test_weights_are_made_once_for_both_directions(monkeypatch):
+    used = model("RealAgnosticResidualInteractionBlock")
+    accelerate(used)
+    rows = []
+    for each in used.interactions:
+        each.conv_tp_weights.register_forward_hook(lambda _, given, made: rows.append(len(made)))
+    given = batch()
+    edges = given["edge_index"].shape[1]
+    wanted = used(given)
+    assert rows == [edges // 2] * 2
+    monkeypatch.setattr(mace, "OF_LENGTHS", ())
+    found = used(batch())
+    assert rows[2:] == [edges] * 2
+    for name in ("energy", "forces"):
+        torch.testing.assert_close(found[name], wanted[name], rtol=1e-12, atol=1e-12)
+
+
+def test_in_float32_after_it_was_made_in_float64():
+    original = model("RealAgnosticResidualInteractionBlock", correlation=3)
+    accelerated = copy.deepcopy(original)
+    accelerate(accelerated)
+    state = original.state_dict()
+    assert accelerated.state_dict().keys() == state.keys()
+    found = []
+    for each in (original, accelerated):
+        each.float()
+        floats = {
+            name: value.float() if torch.is_tensor(value) and value.is_floating_point() else value
+            for name, value in batch().items()
+        }
+        found.append(each(floats)["forces"])
+    assert found[1].dtype == torch.float32
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-5 * float(found[0].abs().max()))

@@ -115,21 +115,23 @@ _MIX = (0x9E3779B97F4A7C15 - 2**64, 0xC2B2AE3D27D4EB4F - 2**64, 0x165667B19E3779
 """Odd numbers that spread the bits of a key."""
 
 
-def pairs_of(edge_index: Tensor, vectors: Tensor) -> Pairs | None:
+def pairs_of(edge_index: Tensor, vectors: Tensor, column: int = 0) -> Pairs | None:
     """Every edge with its opposite: nodes exchanged, and the vector negative to the last bit.
 
     Found again as long as both live and are not written to.
 
     Args:
         edge_index: (2, edges) int32 or int64.
-        vectors: (edges, 3) float32 or float64, along the edges.
+        vectors: (edges, ≥ 3) float32 or float64, whose three columns from `column` on are along the edges.
+        column: the first of them.
 
     Returns:
         None where an edge has no opposite, or where it may not be looked at: while a program is recorded.
     """
     if are_watched((edge_index, vectors)):
         return None
-    return _remembered((edge_index, vectors), "pairs", lambda: _pairs(edge_index, vectors.detach()))
+    along = vectors.detach()[:, column : column + 3]
+    return _remembered((edge_index, vectors), ("pairs", column), lambda: _pairs(edge_index, along))
 
 
 def _pairs(edge_index: Tensor, vectors: Tensor) -> Pairs | None:

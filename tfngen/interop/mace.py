@@ -15,13 +15,19 @@ from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import convolution_of, dtype_of
-from tfngen.interop.edges import edges_of
+from tfngen.interop.edges import edges_of, pairs_of
 from tfngen.interop.mace_products import symmetric_contraction_of
 from tfngen.interop.standin import Made, Standin
+
+OF_LENGTHS = ("RealAgnosticInteractionBlock", "RealAgnosticResidualInteractionBlock")
+"""Blocks that ask an edge's features for nothing but weights."""
 
 
 class InteractionBlock(Standin):
     """A `mace.modules.blocks.InteractionBlock` of any kind whose convolution has no messages.
+
+    Where features of edges are the same there and back, weights are made once for both. The two then have
+    the mean of their derivatives: sums over both stay what they are, shares of one edge alone would not.
 
     Args:
         original: what to stand in for.
@@ -41,19 +47,50 @@ class InteractionBlock(Standin):
             raise UnsupportedError("it has no conv_tp")
         super().__init__(original)
         product = convolution_of(original.conv_tp, kernels)
+        column = _column_of_vectors(original.edge_attrs_irreps)
 
         def convolve(x: Tensor, filters: Tensor, weight: Tensor, edge_index: Tensor) -> Tensor:
             if not product.computes(x, filters, weight):
                 messages = original.conv_tp(x[edge_index[0]], filters, weight)
                 return messages.new_zeros(x.shape[0], messages.shape[1]).index_add(0, edge_index[1], messages)
-            return product(x, filters, weight, edges_of(edge_index, x.shape[0]))
+            is_shared = weight.shape[0] != filters.shape[0]
+            pairs = pairs_of(edge_index, filters, column) if is_shared else None
+            return product(x, filters, weight, edges_of(edge_index, x.shape[0]), pairs and pairs.order)
 
-        self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve}
+        self.__dict__ |= {"conv_fusion": True, "conv_tp": convolve, "column": column}
         self.__dict__ |= {"product": product, "packages": product.packages}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As the original's, with this convolution."""
+        if not args and type(self.original).__name__ in OF_LENGTHS:
+            kwargs |= self._once_for_both(**kwargs)
         return type(self.original).forward(self, *args, **kwargs)
+
+    def _once_for_both(
+        self,
+        edge_attrs: Tensor,
+        edge_feats: Tensor,
+        edge_index: Tensor,
+        cutoff: Tensor | None = None,
+        **others: Any,
+    ) -> dict[str, Tensor]:
+        """What weights are made of, for each pair of edges there and back, if both have the same."""
+        if self.column is None or not self.product.computes(edge_attrs, edge_feats):
+            return {}
+        pairs = pairs_of(edge_index, edge_attrs, self.column)
+        given = {"edge_feats": edge_feats} | ({} if cutoff is None else {"cutoff": cutoff})
+        if pairs is None or any(each.shape[0] != edge_attrs.shape[0] for each in given.values()):
+            return {}
+        both = {name: (each[pairs.first], each[pairs.second]) for name, each in given.items()}
+        if not all(torch.equal(*each) for each in both.values()):
+            return {}
+        return {name: (one + other) / 2 for name, (one, other) in both.items()}
+
+
+def _column_of_vectors(irreps: Any) -> int | None:
+    """Where the first harmonics of degree 1 are among those of an edge, which point along it."""
+    places = zip(irreps.slices(), irreps, strict=True)
+    return next((columns.start for columns, (_, irrep) in places if irrep.l == 1), None)
 
 
 def _interaction(original: nn.Module) -> Made:

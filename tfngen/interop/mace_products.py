@@ -1,9 +1,9 @@
 """MACE's symmetric contractions, which multiply a node's features with themselves.
 
-A contraction up to degree 3 is a polynomial of a channel's components, whose coefficients are sums of weights:
-U has one for each order of the components, most of them zero. Collected by monomial few are left. Polynomials
-of degree 3 alone are computed (`tfngen.runtime.symmetric_operators`): those of lower degree have a component
-that is always one.
+A contraction up to degree 3 is a polynomial of a channel's components, whose coefficients are sums of
+weights: U has one for each order of the components, most of them zero. Collected by monomial few are left.
+Polynomials of degree 3 alone are computed (`tfngen.runtime.symmetric_operators`): those of lower degree have
+a component that is always one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import dtype_of
 from tfngen.interop.standin import Made, Standin
-from tfngen.runtime.symmetric_operators import Monomials, symmetric_contraction
+from tfngen.runtime.monomials import Monomials
+from tfngen.runtime.symmetric_operators import symmetric_contraction
 
 DEGREE = 3
 NOTHING = 1e-6
@@ -62,6 +63,10 @@ class SymmetricContraction(Standin):
         sums = symmetric_contraction(self.monomials, row, torch.cat(coefficients, 1), rows)
         return torch.cat([each.mT.flatten(1) for each in sums.split(self.outputs, 1)], 1)
 
+    def left_on(self, device: torch.device) -> str:
+        """Only processors have kernels for it."""
+        return "" if device.type == "cpu" else f"symmetric contractions have no kernels for {device.type}"
+
     def _weight(self, contraction: int, degree: int) -> Tensor:
         weight: Tensor = _weight(self.contractions[contraction], degree)
         return weight
@@ -91,7 +96,7 @@ def _parts(contractions: nn.ModuleList) -> tuple[list[_Part], list[int]]:
 
 
 def _table(matrix: Tensor, degree: int) -> Tensor:
-    """U (outputs, components, …, components, weights) in float64, summed over all orders of its components."""
+    """U (outputs, components, …, components, weights) in float64, summed over all orders of components."""
     table = matrix.detach().cpu().double()
     table = table if table.dim() == degree + 2 else table[None]
     return sum(
@@ -131,7 +136,7 @@ def _components(original: nn.Module) -> int:
 
 def _species(y: Tensor) -> Tensor | None:
     """(nodes,) which species each node is of, if each is of one."""
-    if y.requires_grad or not y.shape[0]:
+    if y.requires_grad:
         return None
     species = y.argmax(1)
     is_one = torch.zeros_like(y).scatter_(1, species[:, None], 1.0)

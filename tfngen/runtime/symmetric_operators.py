@@ -13,62 +13,15 @@ eq. 10 and 11), where a = b = d; monomials of lower degree have a component that
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from tfngen.runtime.autocast import HALF
+from tfngen.runtime.backend import backend
 from tfngen.runtime.dispatch import call, register
-
-if TYPE_CHECKING:
-    from tfngen.runtime.cpu.symmetric import Tables
-
-
-@dataclass(frozen=True, slots=True)
-class Monomials:
-    """Which products of three components each output is a sum of.
-
-    Attributes:
-        components: how many there are.
-        outputs: how many there are.
-        each: (M, i, j, k) of every monomial, i ≤ j ≤ k; its place is that of its coefficient.
-    """
-
-    components: int
-    outputs: int
-    each: tuple[tuple[int, int, int, int], ...]
-
-    def __post_init__(self) -> None:
-        for output, *three in self.each:
-            if not 0 <= output < self.outputs:
-                raise ValueError(f"each: output {output}; with outputs = {self.outputs} it must be less")
-            if sorted(three) != three or not 0 <= three[0] <= three[2] < self.components:
-                raise ValueError(
-                    f"each: components {tuple(three)}; they must ascend, from 0 to below {self.components}"
-                )
-        if len({*self.each}) < len(self.each):
-            raise ValueError("each: some monomial is there twice; its coefficients must be added")
-
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The same as integers, which is what an operator's schema can carry."""
-        return (self.components, self.outputs, *(number for each in self.each for number in each))
-
-    @classmethod
-    def of(cls, numbers: Sequence[int]) -> Monomials:
-        """The inverse of `numbers`.
-
-        Raises:
-            ValueError: as many integers as no `Monomials` have, or others than those may be.
-        """
-        if len(numbers) < 2 or len(numbers) % 4 != 2:
-            raise ValueError(f"monomials: {len(numbers)} integers; there must be 2 and 4 for each of them")
-        components, outputs, *others = numbers
-        each = zip(*(others[at::4] for at in range(4)), strict=True)
-        return cls(components, outputs, tuple(each))
+from tfngen.runtime.monomials import Monomials
 
 
 def symmetric_contraction(monomials: Monomials, species: Tensor, coefficients: Tensor, x: Tensor) -> Tensor:
@@ -92,14 +45,6 @@ def symmetric_contraction(monomials: Monomials, species: Tensor, coefficients: T
     """
     result: Tensor = call("symmetric_output", monomials.numbers, species, coefficients, x, x, x)
     return result
-
-
-@lru_cache(maxsize=64)
-def _tables(numbers: tuple[int, ...]) -> tuple[Monomials, Tables]:
-    from tfngen.runtime.cpu.symmetric import Tables
-
-    monomials = Monomials.of(numbers)
-    return monomials, Tables.of(monomials)
 
 
 SLOTS = ("coefficients", "grad", "one", "two", "three")
@@ -157,7 +102,7 @@ def _register(name: str) -> None:
 
     def result_of(numbers: Sequence[int], rows: int, slots: dict[str, Tensor]) -> Tensor:
         like = slots["three"]
-        shapes = _shapes(Monomials.of(numbers), like.shape[0], rows, like.shape[2])
+        shapes = _shapes(Monomials.of(tuple(numbers)), like.shape[0], rows, like.shape[2])
         return like.new_empty(shapes[missing])
 
     def told(arguments: Sequence[Any]) -> tuple[int, dict[str, Tensor]]:
@@ -168,20 +113,19 @@ def _register(name: str) -> None:
         return result_of(numbers, *told(arguments))
 
     def implementation(numbers: Sequence[int], species: Tensor, *arguments: Any) -> Tensor:
-        monomials, tables = _tables(tuple(numbers))
+        numbers = tuple(numbers)
         rows, slots = told(arguments)
-        _check(monomials, species, rows, slots)
+        _check(Monomials.of(numbers), species, rows, slots)
         like = slots["three"]
         if like.dtype in HALF:
             wide = [each.float() if isinstance(each, Tensor) else each for each in arguments]
             return implementation(numbers, species, *wide).to(like.dtype)
-        from tfngen.runtime.cpu import symmetric
-
         result = result_of(numbers, rows, slots)
         laid_out = {slot: each.contiguous() for slot, each in slots.items()}
         inputs = [each for slot, each in laid_out.items() if slot in INPUTS]
         others = [each for slot, each in laid_out.items() if slot not in INPUTS]
-        getattr(symmetric, name)(tables, species.contiguous(), *others, inputs, result)
+        run = getattr(backend(like.device), name)
+        run(numbers, species.contiguous(), *others, inputs, result)
         return result
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -17,6 +17,7 @@ from tfngen.runtime.cpu.pack import pack
 from tfngen.runtime.cpu.radial import bessel, polynomial_cutoff
 from tfngen.runtime.cpu.row_products import row_product, row_product_backward
 from tfngen.runtime.cpu.rows import sum_rows
+from tfngen.runtime.cpu.symmetric import symmetric_d_coefficient, symmetric_d_input, symmetric_output
 from tfngen.runtime.cpu.threads import parallel_for
 from tfngen.runtime.cpu.turn import turn_rows
 
@@ -40,6 +41,9 @@ __all__ = [
     "row_product",
     "row_product_backward",
     "sum_rows",
+    "symmetric_d_coefficient",
+    "symmetric_d_input",
+    "symmetric_output",
     "turn_rows",
 ]
 

@@ -7,6 +7,7 @@ machine code is right for all of them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,12 +22,11 @@ from tfngen.runtime.cpu.kernel import Kernel, kernel
 from tfngen.runtime.cpu.memory import address_of, give_room_back, take_room
 from tfngen.runtime.cpu.threads import AT_ONCE, is_recording, parallel_for, threads_for
 from tfngen.runtime.cpu.vector import REGISTER_BYTES
+from tfngen.runtime.monomials import Monomials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import ModuleType
-
-    from tfngen.runtime.symmetric_operators import Monomials
 
 WORDS = ("LANES", "active_lanes", "add", "load", "load_lanes", "store", "zero")
 LANES, active_lanes, zero = float32.LANES, float32.active_lanes, float32.zero
@@ -78,8 +78,14 @@ class Tables(NamedTuple):
     by_input: Table
 
     @classmethod
-    def of(cls, monomials: Monomials) -> Tables:
-        """Every monomial x_i x_j x_k in all ways to call one of its components the first."""
+    @lru_cache(maxsize=64)
+    def of(cls, numbers: tuple[int, ...]) -> Tables:
+        """Every monomial x_i x_j x_k in all ways to call one of its components the first.
+
+        Args:
+            numbers: those of `Monomials`.
+        """
+        monomials = Monomials.of(numbers)
         pairs: dict[tuple[int, int], int] = {}
         found = []
         for number, (output, *three) in enumerate(monomials.each):
@@ -176,15 +182,20 @@ CONTRACT, DIFFERENTIATE = _of_each_dtype(contract), _of_each_dtype(differentiate
 
 
 def symmetric_output(
-    tables: Tables, species: Tensor, coefficients: Tensor, inputs: Sequence[Tensor], result: Tensor
+    numbers: tuple[int, ...],
+    species: Tensor,
+    coefficients: Tensor,
+    inputs: Sequence[Tensor],
+    result: Tensor,
 ) -> None:
     """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    tables = Tables.of(numbers)
     one, two, three = inputs
     _contract(tables, tables.by_output, species, coefficients, one, (two, three), result)
 
 
 def symmetric_d_input(
-    tables: Tables,
+    numbers: tuple[int, ...],
     species: Tensor,
     coefficients: Tensor,
     grad: Tensor,
@@ -192,13 +203,15 @@ def symmetric_d_input(
     result: Tensor,
 ) -> None:
     """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    tables = Tables.of(numbers)
     _contract(tables, tables.by_input, species, coefficients, grad, inputs, result)
 
 
 def symmetric_d_coefficient(
-    tables: Tables, species: Tensor, grad: Tensor, inputs: Sequence[Tensor], result: Tensor
+    numbers: tuple[int, ...], species: Tensor, grad: Tensor, inputs: Sequence[Tensor], result: Tensor
 ) -> None:
     """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
+    tables = Tables.of(numbers)
     nodes, rows, channels = grad.shape
     vectors = -(-channels * grad.itemsize // REGISTER_BYTES)
     parallel_for(clear_bytes, result.nbytes, 0, (result.data_ptr(),))
