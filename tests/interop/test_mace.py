@@ -14,6 +14,7 @@ from e3nn import o3
 from mace import data, modules
 from mace.tools import AtomicNumberTable, torch_geometric
 
+import tfngen
 from tfngen.interop import accelerate, mace, mace_products
 from tfngen.interop.mace_products import SymmetricContraction
 
@@ -156,3 +157,22 @@ def test_in_float32_after_it_was_made_in_float64():
         found.append(each(floats)["forces"])
     assert found[1].dtype == torch.float32
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-5 * float(found[0].abs().max()))
+
+
+def test_recorded_it_gives_the_same_of_atoms_that_have_moved():
+    original = model("RealAgnosticResidualInteractionBlock", correlation=3)
+    accelerated = copy.deepcopy(original)
+    accelerate(accelerated)
+
+    @tfngen.trace
+    def traced(given):
+        output = accelerated(given)
+        return output["energy"].detach(), output["forces"].detach()
+
+    for step in range(3):
+        given = {name: each for name, each in batch().items() if torch.is_tensor(each)}
+        given["positions"] = given["positions"] + 0.01 * step * torch.randn(8, 3)
+        wanted = original(dict(given))
+        energy, forces = traced(given)
+        torch.testing.assert_close(energy, wanted["energy"], rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(forces, wanted["forces"], rtol=1e-10, atol=1e-10)

@@ -129,6 +129,31 @@ def network(points: str, accelerated: bool) -> Prepared:
 
 def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
     """A MACE of random weights: l ≤ 3 along edges, correlation 3, two layers."""
+    model, batch = _mace(irreps, system)
+
+    def evaluate() -> tuple[Tensor, Tensor]:
+        output = model(dict(batch))
+        return output["energy"], output["forces"]
+
+    return _atomistic(model, evaluate, accelerated)
+
+
+def traced_mace(irreps: str, system: str, accelerated: bool) -> Prepared:
+    """The same; accelerated, recorded as well."""
+    model, batch = _mace(irreps, system)
+    if accelerated:
+        accelerate(model)
+
+    def evaluate(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        output = model(dict(batch))
+        return output["energy"].detach(), output["forces"].detach()
+
+    forces = trace(evaluate) if accelerated else evaluate
+    return Prepared({"forces": lambda: list(forces(batch))}, first_rows, {})
+
+
+def _mace(irreps: str, system: str) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The model, and what it is given."""
     import mace  # noqa: F401 (first: it tells torch how to read the constants of its old e3nn)
     from e3nn import o3
     from mace import data, modules
@@ -151,12 +176,7 @@ def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
     configuration = data.config_from_atoms(atoms)
     graph = data.AtomicData.from_config(configuration, AtomicNumberTable(numbers), cutoff=CUTOFF)
     batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1))).to_dict()
-
-    def evaluate() -> tuple[Tensor, Tensor]:
-        output = model(dict(batch))
-        return output["energy"], output["forces"]
-
-    return _atomistic(model, evaluate, accelerated)
+    return model, {name: each for name, each in batch.items() if isinstance(each, Tensor)}
 
 
 def nequip(features: str, system: str, accelerated: bool) -> Prepared:

@@ -64,6 +64,8 @@ MODELS = {
               "NequIP, 32 features, l ≤ 2, random weights, diamond, 216 atoms"),
         Model("sevennet-0-ethanol", "sevenn", "traced_sevennet", ("7net-0", "CH3CH2OH"), TRACED[:1],
               "SevenNet-0, ethanol, 9 atoms; accelerated and recorded by tfngen.trace"),
+        Model("mace-ethanol", "mace", "traced_mace", ("128x0e+128x1o", "CH3CH2OH"), TRACED[:1],
+              "MACE, ethanol, 9 atoms; accelerated and recorded by tfngen.trace"),
         Model("network-9", "tfngen", "network", ("9",), TRACED,
               "tfngen's own network of 3 layers, l ≤ 2, 9 points; recorded by tfngen.trace", "as it is"),
         Model("network-100", "tfngen", "network", ("100",), TRACED, "the same, 100 points", "as it is"),

@@ -8,7 +8,7 @@ a component that is always one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from math import factorial
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import dtype_of
 from tfngen.interop.standin import Made, Standin
+from tfngen.runtime.dispatch import are_watched
 from tfngen.runtime.monomials import Monomials
 from tfngen.runtime.symmetric_operators import symmetric_contraction
 
@@ -49,18 +50,25 @@ class SymmetricContraction(Standin):
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """As the original's: x (nodes, channels, components) and y (nodes, species), one of them 1.0.
 
-        Where y is something else, or x is not on a processor, the original computes.
+        Where y is something else, or x is not on a processor, the original computes. Who records a program
+        may not look: then each node has coefficients of its own, which are right for any y.
         """
-        species = _species(y) if x.is_cpu and x.dtype in (torch.float32, torch.float64) else None
+        is_known = x.is_cpu and x.dtype in (torch.float32, torch.float64)
+        if is_known and are_watched((x, y)):
+            rows = torch.arange(x.shape[0], device=x.device)
+            return self._sums(x, rows, lambda weight: (y @ weight.flatten(1)).unflatten(1, weight.shape[1:]))
+        species = _species(y) if is_known else None
         if species is None:
             found: Tensor = self.original(x, y)
             return found
-        present, row = species.unique(return_inverse=True)
-        coefficients = [
-            matrix.to(x) @ self._weight(*which).index_select(0, present) for matrix, which in self.parts
-        ]
-        rows = torch.cat([x.mT, x.new_ones(x.shape[0], 1, x.shape[1])], 1)
-        sums = symmetric_contraction(self.monomials, row, torch.cat(coefficients, 1), rows)
+        present, rows = species.unique(return_inverse=True)
+        return self._sums(x, rows, lambda weight: weight.index_select(0, present))
+
+    def _sums(self, x: Tensor, rows: Tensor, chosen: Callable[[Tensor], Tensor]) -> Tensor:
+        """The products of x, where each node has that row of the weights that are chosen."""
+        coefficients = [matrix.to(x) @ chosen(self._weight(*which)) for matrix, which in self.parts]
+        given = torch.cat([x.mT, x.new_ones(x.shape[0], 1, x.shape[1])], 1)
+        sums = symmetric_contraction(self.monomials, rows, torch.cat(coefficients, 1), given)
         return torch.cat([each.mT.flatten(1) for each in sums.split(self.outputs, 1)], 1)
 
     def left_on(self, device: torch.device) -> str:

@@ -7,6 +7,7 @@ machine code is right for all of them.
 
 from __future__ import annotations
 
+from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from tfngen.runtime.cpu import float32, float64
 from tfngen.runtime.cpu.drive import clear_bytes
-from tfngen.runtime.cpu.index import load_index
+from tfngen.runtime.cpu.index import load_index, load_indices
 from tfngen.runtime.cpu.kernel import Kernel, kernel
 from tfngen.runtime.cpu.memory import address_of, give_room_back, take_room
 from tfngen.runtime.cpu.threads import AT_ONCE, is_recording, parallel_for, threads_for
@@ -68,11 +69,13 @@ class Tables(NamedTuple):
     """Everything that kernels read of some `Monomials`.
 
     Attributes:
+        count: how many monomials there are.
         pairs: the components of each pair j ≤ k.
         by_output: outputs are the rows, the factors components.
         by_input: components are the rows, the factors outputs.
     """
 
+    count: int
     pairs: np.ndarray
     by_output: Table
     by_input: Table
@@ -95,6 +98,7 @@ class Tables(NamedTuple):
                 pair = pairs.setdefault((others[0], others[1]), len(pairs))
                 found.append((output, first, number, pair))
         return cls(
+            len(monomials.each),
             np.array([*pairs], np.int64).reshape(-1, 2),
             Table.of(found, monomials.outputs),
             Table.of([(first, output, *others) for output, first, *others in found], monomials.components),
@@ -124,11 +128,11 @@ multiply_pairs = _multiplier(float32)
 
 
 @kernel
-def contract(
-    first, last, parts, nodes, channels, species, coefficients, monomial_count, factors, factor_count, twos,
-    threes, components, results, row_count, pairs, pair_count, rows, groups, monomials, room, room_length,
-):  # fmt: skip
-    """results[node, row] = Σ_groups factor Σ coefficient · products[pair]"""
+def contract(first, last, call):
+    """results[node, row] = Σ_groups factor Σ coefficient · products[pair]; see `_contract`"""
+    nodes, channels, species, components, twos, threes, pair_count, pairs = load_indices(call, 8)
+    rows, groups, monomials, room, room_length, monomial_count = load_indices(call + 8 * 8, 6)
+    parts, coefficients, factors, factor_count, results, row_count = load_indices(call + 8 * 14, 6)
     for part in range(first, last):
         products = room + part * room_length
         for node in range(nodes * part // parts, nodes * (part + 1) // parts):
@@ -151,11 +155,11 @@ def contract(
 
 
 @kernel
-def differentiate(
-    first, last, nodes, channels, species, grads, row_count, factors, twos, threes, components, results,
-    monomial_count, pairs, pair_count, rows, groups, monomials, room, room_length,
-):  # fmt: skip
+def differentiate(first, last, call):
     """results[species, monomial] += grad[row] · factor · products[pair], for some vectors of channels"""
+    nodes, channels, species, components, twos, threes, pair_count, pairs = load_indices(call, 8)
+    rows, groups, monomials, room, room_length, monomial_count = load_indices(call + 8 * 8, 6)
+    grads, row_count, factors, results = load_indices(call + 8 * 14, 4)
     for vector in range(first, last):
         products, channel = room + vector * room_length, vector * LANES
         active = active_lanes(channels - channel)
@@ -212,18 +216,11 @@ def symmetric_d_coefficient(
 ) -> None:
     """See `tfngen.runtime.symmetric_operators`; everything is contiguous and known to fit."""
     tables = Tables.of(numbers)
-    nodes, rows, channels = grad.shape
-    vectors = -(-channels * grad.itemsize // REGISTER_BYTES)
+    vectors, (one, two, three) = -(-grad.shape[2] * grad.itemsize // REGISTER_BYTES), inputs
     parallel_for(clear_bytes, result.nbytes, 0, (result.data_ptr(),))
-    table, (one, two, three) = tables.by_output, inputs
-    room, length = take_room(vectors * _room(tables)), _room(tables)
-    arguments = [nodes, channels, species.data_ptr(), grad.data_ptr(), rows, one.data_ptr()]
-    arguments += [two.data_ptr(), three.data_ptr(), one.shape[1], result.data_ptr(), result.shape[1]]
-    arguments += [address_of(tables.pairs), len(tables.pairs), *table.addresses, room.start, 8 * length]
-    work = _work(tables, nodes * channels)
-    parallel_for(DIFFERENTIATE[grad.dtype], vectors, work, arguments, (tables, room, *inputs, grad, result))
-    if not is_recording():
-        give_room_back(room)
+    others = grad.data_ptr(), grad.shape[1], one.data_ptr(), result.data_ptr()
+    alive = species, grad, one, two, three, result
+    _run(DIFFERENTIATE, vectors, tables, tables.by_output, species, (two, three), others, alive)
 
 
 def _contract(
@@ -236,15 +233,44 @@ def _contract(
     result: Tensor,
 ) -> None:
     nodes, rows, channels = result.shape
-    work = _work(tables, nodes * channels)
-    parts = min(threads_for(work), max(nodes, 1))
-    room, length = take_room(parts * _room(tables)), _room(tables)
+    parts = max(min(threads_for(_work(tables, nodes * channels)), nodes), 1)
+    others = parts, coefficients.data_ptr(), factors.data_ptr(), factors.shape[1], result.data_ptr(), rows
+    alive = species, coefficients, factors, *pair, result
+    _run(CONTRACT, parts, tables, table, species, pair, others, alive)
+
+
+def _run(
+    kernels: dict[torch.dtype, Kernel],
+    count: int,
+    tables: Tables,
+    table: Table,
+    species: Tensor,
+    pair: Sequence[Tensor],
+    others: Sequence[int],
+    alive: Sequence[Tensor],
+) -> None:
+    """Run a kernel over 0 … `count`, with so many pieces of room and what both kernels are called with.
+
+    Args:
+        kernels: by dtype.
+        count: of parts of the nodes, or of vectors of channels.
+        tables: of the monomials.
+        table: by which rows they are summed.
+        species: of each node.
+        pair: what pairs are products of.
+        others: what the kernel is called with besides.
+        alive: whose memory that is.
+    """
     two, three = pair
-    arguments = [parts, nodes, channels, species.data_ptr(), coefficients.data_ptr(), coefficients.shape[1]]
-    arguments += [factors.data_ptr(), factors.shape[1], two.data_ptr(), three.data_ptr(), two.shape[1]]
-    arguments += [result.data_ptr(), rows, address_of(tables.pairs), len(tables.pairs), *table.addresses]
-    alive = (tables, room, species, coefficients, factors, two, three, result)
-    parallel_for(CONTRACT[result.dtype], parts, work, [*arguments, room.start, 8 * length], alive)
+    nodes, components, channels = two.shape
+    length = max(len(tables.pairs), 1) * REGISTER_BYTES // 8
+    room = take_room(count * length)
+    call = [nodes, channels, species.data_ptr(), components, two.data_ptr(), three.data_ptr()]
+    call += [len(tables.pairs), address_of(tables.pairs), *table.addresses, room.start, 8 * length]
+    numbers = array("q", [*call, tables.count, *others])
+    work = _work(tables, nodes * channels)
+    where = (numbers.buffer_info()[0],)
+    parallel_for(kernels[two.dtype], count, work, where, (numbers, tables, room, *alive))
     if not is_recording():
         give_room_back(room)
 
@@ -252,8 +278,3 @@ def _contract(
 def _work(tables: Tables, numbers: int) -> int:
     """As `parallel_for` counts it, for so many channels of all nodes."""
     return numbers * (len(tables.pairs) + len(tables.by_output.monomials)) // AT_ONCE
-
-
-def _room(tables: Tables) -> int:
-    """The integers of room that a vector's pairs take."""
-    return max(len(tables.pairs), 1) * REGISTER_BYTES // 8
