@@ -20,7 +20,7 @@ from tfngen.interop.edges import graph_edges
 from tfngen.interop.products import EdgeProduct
 from tfngen.irreps import Irreps, enumerate_paths
 from tfngen.roles import SLOTS, Role
-from tfngen.runtime import convolution_operators, fused, operators
+from tfngen.runtime import convolution_operators, fused, operators, symmetric_operators
 from tfngen.runtime.convolution_operators import compute as run_form
 from tfngen.runtime.cpu import launch as cpu
 from tfngen.runtime.cuda import block, memory, seam
@@ -30,6 +30,7 @@ from tfngen.runtime.cuda.operations import fold_place, folding
 from tfngen.runtime.cuda.pieces import pieces_of
 from tfngen.runtime.cuda.run import place
 from tfngen.runtime.cuda.seam import SIMULATED, scalar
+from tfngen.runtime.monomials import Monomials
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.segments import EdgeOrder
 
@@ -59,7 +60,7 @@ def tfn_l1():
 @contextmanager
 def running_on(launcher):
     """Let every operator use `launcher`, whatever its tensors' device."""
-    homes = (operators, convolution_operators, fused)
+    homes = (operators, convolution_operators, fused, symmetric_operators)
     before = [each.backend for each in homes]
     for each in homes:
         each.backend = lambda device: launcher
@@ -341,6 +342,38 @@ def test_products_of_rows_are_refused(tfn_l1):
 
 
 # ── sums over a warp ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("nodes", "channels", "dtype"),
+    [(4, 3, torch.float32), (4, 3, torch.float64), (0, 2, torch.float64), (1, 130, torch.float64)],
+)
+def test_symmetric_contractions_and_their_derivatives(nodes, channels, dtype):
+    """One species has no nodes, one output no monomials; two blocks of channels."""
+    each = ((0, 0, 0, 0), (0, 0, 0, 1), (0, 0, 1, 2), (2, 1, 1, 2), (2, 0, 2, 2))
+    monomials = Monomials(3, 3, each)
+    species = torch.tensor([2, 0, 2, 0])[:nodes]
+    coefficients = random(3, len(each), channels, dtype=dtype)
+    one, two = (random(nodes, 3, channels, dtype=dtype) for _ in range(2))
+
+    def everything():
+        given = [tensor.clone().requires_grad_() for tensor in (coefficients, one, two)]
+        operator = torch.ops.tfngen.symmetric_output
+        out = operator(monomials.numbers, species, given[0], given[1], given[2], given[2])
+        first = torch.autograd.grad(out.square().sum(), given, create_graph=True)
+        second = torch.autograd.grad(sum(slope.square().sum() for slope in first), given)
+        return [out.detach(), *(slope.detach() for slope in first), *second]
+
+    assert_same(*both(everything))
+
+
+def test_species_out_of_range_touch_nothing_outside():
+    """The nearest one is taken: looking at all of them would mean to wait for the GPU."""
+    monomials, x = Monomials(1, 1, ((0, 0, 0, 0),)), torch.ones(3, 1, 2)
+    coefficients, result = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]]), torch.empty(3, 1, 2)
+    species = torch.tensor([-5, 1, 2**40])
+    cuda.symmetric_output(monomials.numbers, species, coefficients, (x, x, x), result)
+    assert result[:, 0].tolist() == [[1.0, 2.0], [3.0, 4.0], [3.0, 4.0]]
 
 
 def test_folding_by_shuffles():

@@ -14,6 +14,7 @@ from tfngen.forms import FORM, FORMS
 from tfngen.gpu import CAPABILITIES, MOST_THREADS
 from tfngen.irreps import enumerate_paths
 from tfngen.naming import path_module
+from tfngen.runtime.cuda import symmetric
 from tfngen.runtime.cuda.block import MOST_SHARED_BYTES
 from tfngen.runtime.cuda.compiled import compiled
 from tfngen.runtime.cuda.convolve import fitted_kernels
@@ -89,6 +90,17 @@ def test_sums_of_rows_have_four_on_their_way(dtype):
         assert not any(other in kind for kind in resources.instructions)
     loads = compiled(KERNELS[dtype].sum_pieces, (9, 0)).resources.instructions
     assert loads[f"ld.global.{'f32' if dtype == torch.float32 else 'f64'}"] >= 5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_symmetric_contractions_stay_in_registers(dtype):
+    other = "f64" if dtype == torch.float32 else "f32"
+    for kernel, capability in product(vars(symmetric.KERNELS[dtype]).values(), CAPABILITIES):
+        resources = compiled(kernel, capability).resources
+        assert resources.stack == 0
+        assert resources.registers <= 64
+        assert not any(other in kind for kind in resources.instructions)
+        assert not any(kind.startswith(("atom", "call")) for kind in resources.instructions)
 
 
 @pytest.mark.parametrize("channels", [32, 64])

@@ -137,10 +137,10 @@ def test_force_training_has_the_same_gradients():
 def test_a_trajectory_is_the_same_and_keeps_its_energy():
     """500 steps of 2 fs: for the first 100 the same within rounding, and energy conserved as well.
 
-    The model as it comes takes several times as long a step and is followed for 180.
+    The model as it comes takes several times as long a step and is followed for 140.
     """
     positions, energies = [], []
-    for accelerated, samples in ((False, 8), (True, 40)):
+    for accelerated, samples in ((False, 4), (True, 40)):
         used = calculator()
         if accelerated:
             accelerate(used.model)
@@ -156,7 +156,7 @@ def test_a_trajectory_is_the_same_and_keeps_its_energy():
             energies[-1].append(atoms.get_total_energy())
     assert np.abs(positions[1] - positions[0]).max() < 1e-4  # Å; atoms have moved by some tenths
     assert np.abs(positions[0] - salt().get_positions()).max() > 0.1
-    assert np.ptp(energies[1][:8]) < 2 * np.ptp(energies[0])
+    assert np.ptp(energies[1][:4]) < 2 * np.ptp(energies[0])
     assert np.ptp(energies[1]) < 0.02 * len(salt())  # eV
 
 

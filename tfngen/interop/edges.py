@@ -37,7 +37,7 @@ def graph_edges(graph: Graph) -> Edges:
 _known: dict[Hashable, tuple[list[tuple[weakref.ref[Tensor], int]], Any]] = {}
 
 
-def _remembered(owners: tuple[Tensor, ...], place: Hashable, make: Callable[[], Found]) -> Found:
+def remembered(owners: tuple[Tensor, ...], place: Hashable, make: Callable[[], Found]) -> Found:
     """What `make` made of `owners` before, as long as they live and are not written to."""
     if are_watched(owners) or any(owner.is_inference() for owner in owners):
         return make()  # what is recorded is made in every run; inference tensors do not tell what befell them
@@ -77,7 +77,7 @@ def edges_between(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
         return _edges(sources, targets, num_nodes)
     views = (sources, targets)
     place = (num_nodes, *((each.storage_offset(), each.stride(), each.shape[0]) for each in views))
-    return _remembered((whole,), place, lambda: _edges(sources, targets, num_nodes))
+    return remembered((whole,), place, lambda: _edges(sources, targets, num_nodes))
 
 
 def _edges(sources: Tensor, targets: Tensor, num_nodes: int) -> Edges:
@@ -131,7 +131,7 @@ def pairs_of(edge_index: Tensor, vectors: Tensor, column: int = 0) -> Pairs | No
     if are_watched((edge_index, vectors)):
         return None
     along = vectors.detach()[:, column : column + 3]
-    return _remembered((edge_index, vectors), ("pairs", column), lambda: _pairs(edge_index, along))
+    return remembered((edge_index, vectors), ("pairs", column), lambda: _pairs(edge_index, along))
 
 
 def _pairs(edge_index: Tensor, vectors: Tensor) -> Pairs | None:

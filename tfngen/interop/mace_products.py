@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import dtype_of
+from tfngen.interop.edges import remembered
+from tfngen.interop.packages import DTYPES, OnDevices, compiles_for
 from tfngen.interop.standin import Made, Standin
 from tfngen.runtime.dispatch import are_watched
 from tfngen.runtime.monomials import Monomials
@@ -45,35 +47,35 @@ class SymmetricContraction(Standin):
         each = [monomial for monomials, _, _ in parts for monomial in monomials]
         components, outputs = _components(original) + 1, sum(self.outputs)
         self.__dict__["monomials"] = Monomials(components, outputs, tuple(each))
-        self.__dict__["parts"] = [(matrix, weight) for _, matrix, weight in parts]
+        self.__dict__["parts"] = [(OnDevices(matrix), weight) for _, matrix, weight in parts]
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """As the original's: x (nodes, channels, components) and y (nodes, species), one of them 1.0.
 
-        Where y is something else, or x is not on a processor, the original computes. Who records a program
+        Where y is something else, or there are no kernels for x, the original computes. Who records a program
         may not look: then each node has coefficients of its own, which are right for any y.
         """
-        is_known = x.is_cpu and x.dtype in (torch.float32, torch.float64)
+        is_known = x.dtype in DTYPES and compiles_for(x.device)
         if is_known and are_watched((x, y)):
             rows = torch.arange(x.shape[0], device=x.device)
             return self._sums(x, rows, lambda weight: (y @ weight.flatten(1)).unflatten(1, weight.shape[1:]))
-        species = _species(y) if is_known else None
+        species = remembered((y,), "species", lambda: _species(y)) if is_known else None
         if species is None:
             found: Tensor = self.original(x, y)
             return found
-        present, rows = species.unique(return_inverse=True)
+        present, rows = species
         return self._sums(x, rows, lambda weight: weight.index_select(0, present))
 
     def _sums(self, x: Tensor, rows: Tensor, chosen: Callable[[Tensor], Tensor]) -> Tensor:
         """The products of x, where each node has that row of the weights that are chosen."""
-        coefficients = [matrix.to(x) @ chosen(self._weight(*which)) for matrix, which in self.parts]
+        coefficients = [matrix.like(x) @ chosen(self._weight(*which)) for matrix, which in self.parts]
         given = torch.cat([x.mT, x.new_ones(x.shape[0], 1, x.shape[1])], 1)
         sums = symmetric_contraction(self.monomials, rows, torch.cat(coefficients, 1), given)
         return torch.cat([each.mT.flatten(1) for each in sums.split(self.outputs, 1)], 1)
 
     def left_on(self, device: torch.device) -> str:
-        """Only processors have kernels for it."""
-        return "" if device.type == "cpu" else f"symmetric contractions have no kernels for {device.type}"
+        """Why tensors of `device` would be left to the original; empty where they would not."""
+        return "" if compiles_for(device) else f"there are no kernels for {device.type} here"
 
     def _weight(self, contraction: int, degree: int) -> Tensor:
         weight: Tensor = _weight(self.contractions[contraction], degree)
@@ -142,13 +144,13 @@ def _components(original: nn.Module) -> int:
     return found
 
 
-def _species(y: Tensor) -> Tensor | None:
-    """(nodes,) which species each node is of, if each is of one."""
+def _species(y: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The species there are, and which of them each node is of; None if some node is not of one."""
     if y.requires_grad:
         return None
     species = y.argmax(1)
     is_one = torch.zeros_like(y).scatter_(1, species[:, None], 1.0)
-    return species if torch.equal(is_one, y) else None
+    return species.unique(return_inverse=True) if torch.equal(is_one, y) else None
 
 
 def symmetric_contraction_of(original: nn.Module) -> Made:

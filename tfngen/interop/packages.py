@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tfngen.irreps import Path
+from tfngen.runtime.dispatch import are_watched
 
 SHARED_DEGREE = 3
 """Up to here all models share the package of every path, and with it what was compiled for another."""
@@ -43,8 +44,7 @@ class Packages:
         """The package for tensors of `device`; None where there is none."""
         kind = device.type
         if kind not in self._found:
-            there = kind == "cpu" or (kind == "cuda" and _compiles_for_gpus())
-            self._found[kind] = _load(self.paths, self.lmax, kind) if there else None
+            self._found[kind] = _load(self.paths, self.lmax, kind) if compiles_for(device) else None
         return self._found[kind]
 
     def missing_on(self, device: torch.device) -> str:
@@ -77,6 +77,11 @@ def _load(paths: Sequence[Path], lmax: int, target: str) -> ModuleType:
     return load(convolutions=convolutions, **options)
 
 
+def compiles_for(device: torch.device) -> bool:
+    """Whether kernels for `device` can be compiled here."""
+    return device.type == "cpu" or (device.type == "cuda" and _compiles_for_gpus())
+
+
 @cache
 def _compiles_for_gpus() -> bool:
     """Whether kernels for GPUs can be compiled; says once what is missing."""
@@ -105,6 +110,9 @@ class OnDevices:
         if torch.compiler.is_compiling():
             return self._tensor.to(other.device, dtype)
         key = other.device, dtype
-        if key not in self._there:
-            self._there[key] = self._tensor.to(*key)
-        return self._there[key]
+        if key in self._there:
+            return self._there[key]
+        made = self._tensor.to(*key)
+        if not are_watched((other,)):  # while a program is recorded it may be no tensor to keep
+            self._there[key] = made
+        return made

@@ -11,8 +11,9 @@ import torch
 @cache
 def backend(device: torch.device) -> ModuleType:
     """The launcher for `device`: `path`, `convolution`, `harmonics`, `gather_rows`, `sum_rows`,
-    `turn_rows`, `row_product`, `row_product_backward`, `pack`, and `empty` for their results; that for
-    processors has `bessel`, `polynomial_cutoff` and the `symmetric_` ones besides.
+    `turn_rows`, `row_product`, `row_product_backward`, `symmetric_output`, `symmetric_d_input`,
+    `symmetric_d_coefficient`, `pack`, and `empty` for their results; that for processors has `bessel` and
+    `polynomial_cutoff` besides.
 
     Raises:
         ValueError: there are no kernels for such a device.

@@ -294,12 +294,17 @@ class Graph:
     @property
     def _tensors(self) -> tuple[Tensor, ...]:
         """All that a graph holds, in one order always."""
+        return (*self._orders, *(each for each in (self.shifts, self.cell) if each is not None))
+
+    @property
+    def _orders(self) -> tuple[Tensor, ...]:
+        """All of it that says in which order sums run."""
         orders = [self.by_target, self.by_source, self.by_graph]
         found = [tensor for each in orders for tensor in (each.index, each.order, each.row_pointers)]
         if self.undirected is not None:
             pairs = self.undirected.by_pair
             found += [pairs.index, pairs.order, pairs.row_pointers, self.undirected.representative]
-        return (*found, *(each for each in (self.shifts, self.cell) if each is not None))
+        return tuple(found)
 
     def __repr__(self) -> str:
         graphs = f", {self.num_graphs} graphs" if self.num_graphs != 1 else ""

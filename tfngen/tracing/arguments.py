@@ -56,24 +56,23 @@ class Parts:
         self.sight.append(signature(tensor))
 
     def add_graph(self, graph: Graph) -> Hashable:
-        """Add all tensors of a graph, and return what else there is to it; it is looked at once."""
+        """Add all tensors of a graph, and return what else there is to it; orders are listed once."""
         known = _GRAPHS.get(graph)
         if known is None:
             pairs = graph.undirected and graph.undirected.num_pairs
             sight = (graph.num_edges, graph.num_nodes, graph.num_graphs, pairs, graph.device)
-            form = Graph, graph.is_sorted, pairs is None, graph.shifts is None, graph.cell is None
-            _GRAPHS[graph] = known = graph._tensors, sight, form
-        tensors, sight, form = known
-        self.tensors += tensors
+            _GRAPHS[graph] = known = graph._orders, sight
+        orders, sight = known
+        self.tensors += orders
         self.sight += sight
-        self.sight += [signature(each) for each in (graph.shifts, graph.cell) if each is not None]
-        return form
+        for each in (graph.shifts, graph.cell):
+            if each is not None:
+                self.add(each)
+        return Graph, graph.is_sorted, graph.undirected is None, graph.shifts is None, graph.cell is None
 
 
-_GRAPHS: WeakKeyDictionary[Graph, tuple[tuple[Tensor, ...], tuple[Hashable, ...], Hashable]] = (
-    WeakKeyDictionary()
-)
-"""Of graphs that have been arguments: tensors, sizes, and what else there is to them."""
+_GRAPHS: WeakKeyDictionary[Graph, tuple[tuple[Tensor, ...], tuple[Hashable, ...]]] = WeakKeyDictionary()
+"""Of graphs that have been arguments: orders and sizes."""
 
 
 def flatten(value: Any, parts: Parts) -> Hashable:

@@ -8,10 +8,8 @@ machine code is right for all of them.
 from __future__ import annotations
 
 from array import array
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from numba import njit
 from torch import Tensor
@@ -23,86 +21,15 @@ from tfngen.runtime.cpu.kernel import Kernel, kernel
 from tfngen.runtime.cpu.memory import address_of, give_room_back, take_room
 from tfngen.runtime.cpu.threads import AT_ONCE, is_recording, parallel_for, threads_for
 from tfngen.runtime.cpu.vector import REGISTER_BYTES
-from tfngen.runtime.monomials import Monomials
+from tfngen.runtime.monomials import Table, Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
 WORDS = ("LANES", "active_lanes", "add", "load", "load_lanes", "store", "zero")
 LANES, active_lanes, zero = float32.LANES, float32.active_lanes, float32.zero
 add, load, store, load_lanes = float32.add, float32.load, float32.store, float32.load_lanes
-
-
-class Table(NamedTuple):
-    """Rows of sums, for each of them groups with a common factor, for each of those monomials with a pair.
-
-    Attributes:
-        rows: where each row's groups begin, and after the last of them where they end.
-        groups: for each group its factor's component and where its monomials begin; the end of the last.
-        monomials: for each of a group which one it is, and which pair it goes with.
-    """
-
-    rows: np.ndarray
-    groups: np.ndarray
-    monomials: np.ndarray
-
-    @classmethod
-    def of(cls, found: Iterable[tuple[int, int, int, int]], count: int) -> Table:
-        """Of (row, factor, monomial, pair) in any order, with `count` rows."""
-        ordered = sorted(found)
-        heads = [at for at, each in enumerate(ordered) if at == 0 or each[:2] != ordered[at - 1][:2]]
-        groups = [(ordered[at][1], at) for at in heads] + [(0, len(ordered))]
-        starts = np.searchsorted([ordered[at][0] for at in heads], range(count + 1))
-        return cls(
-            np.ascontiguousarray(starts, np.int64),
-            np.array(groups, np.int64),
-            np.array([each[2:] for each in ordered], np.int64).reshape(-1, 2),
-        )
-
-    @property
-    def addresses(self) -> list[int]:
-        return [address_of(each) for each in self]
-
-
-class Tables(NamedTuple):
-    """Everything that kernels read of some `Monomials`.
-
-    Attributes:
-        count: how many monomials there are.
-        pairs: the components of each pair j ≤ k.
-        by_output: outputs are the rows, the factors components.
-        by_input: components are the rows, the factors outputs.
-    """
-
-    count: int
-    pairs: np.ndarray
-    by_output: Table
-    by_input: Table
-
-    @classmethod
-    @lru_cache(maxsize=64)
-    def of(cls, numbers: tuple[int, ...]) -> Tables:
-        """Every monomial x_i x_j x_k in all ways to call one of its components the first.
-
-        Args:
-            numbers: those of `Monomials`.
-        """
-        monomials = Monomials.of(numbers)
-        pairs: dict[tuple[int, int], int] = {}
-        found = []
-        for number, (output, *three) in enumerate(monomials.each):
-            for first in sorted({*three}):
-                others = sorted(three)
-                others.remove(first)
-                pair = pairs.setdefault((others[0], others[1]), len(pairs))
-                found.append((output, first, number, pair))
-        return cls(
-            len(monomials.each),
-            np.array([*pairs], np.int64).reshape(-1, 2),
-            Table.of(found, monomials.outputs),
-            Table.of([(first, output, *others) for output, first, *others in found], monomials.components),
-        )
 
 
 def _multiplier(words: ModuleType) -> Callable[..., None]:
@@ -266,7 +193,7 @@ def _run(
     length = max(len(tables.pairs), 1) * REGISTER_BYTES // 8
     room = take_room(count * length)
     call = [nodes, channels, species.data_ptr(), components, two.data_ptr(), three.data_ptr()]
-    call += [len(tables.pairs), address_of(tables.pairs), *table.addresses, room.start, 8 * length]
+    call += [len(tables.pairs), address_of(tables.pairs), *map(address_of, table), room.start, 8 * length]
     numbers = array("q", [*call, tables.count, *others])
     work = _work(tables, nodes * channels)
     where = (numbers.buffer_info()[0],)

@@ -16,6 +16,7 @@ from tfngen.runtime.cuda.convolve import convolution
 from tfngen.runtime.cuda.precision import kernels, suited
 from tfngen.runtime.cuda.rows import sum_rows
 from tfngen.runtime.cuda.run import place, run
+from tfngen.runtime.cuda.symmetric import symmetric_d_coefficient, symmetric_d_input, symmetric_output
 from tfngen.runtime.layout import pack
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ __all__ = [
     "row_product",
     "row_product_backward",
     "sum_rows",
+    "symmetric_d_coefficient",
+    "symmetric_d_input",
+    "symmetric_output",
     "turn_rows",
 ]
 
