@@ -47,6 +47,7 @@ def test_energies_and_forces_stay(parity):
     wanted = used(graph())
     report = accelerate(used)
     assert sum(name.endswith("tp_scatter") for name in report.replaced) == 3
+    assert sum("weights once" in entry.reason for entry in report.entries if entry.replaced) == 3
     found = used(graph())
     for name in ("total_energy", "forces"):
         torch.testing.assert_close(found[name], wanted[name], rtol=1e-10, atol=1e-10)
@@ -66,3 +67,22 @@ def test_force_training_has_the_same_gradients():
         torch.testing.assert_close(
             gradients[1][name], wanted, rtol=1e-9, atol=1e-9 * float(wanted.abs().max())
         )
+
+
+def test_weights_are_made_once_for_both_directions():
+    used = model(True)
+    accelerate(used)
+    rows = []
+    for name, each in used.named_modules():
+        if name.endswith("edge_mlp"):
+            each.register_forward_hook(lambda _, given, made: rows.append(len(made)))
+    given = graph()
+    edges = given[AtomicDataDict.EDGE_INDEX_KEY].shape[1]
+    wanted = used(dict(given))
+    assert rows == [edges // 2] * 3
+    given[AtomicDataDict.EDGE_INDEX_KEY] = given[AtomicDataDict.EDGE_INDEX_KEY][:, 1:]
+    shifts = AtomicDataDict.EDGE_CELL_SHIFT_KEY
+    given[shifts] = given[shifts][1:]
+    found = used(dict(given))
+    assert rows[3:] == [edges - 1] * 3
+    assert not torch.allclose(found["forces"], wanted["forces"])

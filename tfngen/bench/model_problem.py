@@ -301,7 +301,7 @@ def _convolutions(
     """Each convolution, the product inside it, and the operands that the model gives it."""
     products: dict[int, nn.Module] = {}
     for module in model.modules():
-        if isinstance(module, Standin) and module.absorbed is not None:
+        if isinstance(module, Standin) and module.absorbed:
             products[id(module.product)] = module._modules[module.absorbed[0]]
     found = []
     plain = EdgeProduct.__call__

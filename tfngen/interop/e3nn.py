@@ -314,6 +314,12 @@ def dtype_of(module: nn.Module) -> torch.dtype:
     return next((each.dtype for each in tensors if each.is_floating_point()), torch.get_default_dtype())
 
 
+def column_of_vectors(irreps: Any) -> int | None:
+    """Where the first harmonics of degree 1 are among those of an edge, which point along it."""
+    places = zip(irreps.slices(), irreps, strict=True)
+    return next((columns.start for columns, (_, irrep) in places if irrep.l == 1), None)
+
+
 CLASSES = {
     "e3nn.o3._tensor_product._tensor_product.TensorProduct": _tensor_product,
     "e3nn.o3._spherical_harmonics.SphericalHarmonics": _spherical_harmonics,

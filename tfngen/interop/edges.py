@@ -111,6 +111,14 @@ class Pairs(NamedTuple):
     """(pairs,) the other."""
 
 
+def once_for_both(pairs: Pairs | None, rows: Tensor) -> Tensor | None:
+    """(pairs, …) the row that both edges of a pair have, if they do; each has half of its derivative."""
+    if pairs is None or rows.shape[0] != pairs.order.index.shape[0]:
+        return None
+    one, other = rows[pairs.first], rows[pairs.second]
+    return (one + other) / 2 if torch.equal(one, other) else None
+
+
 _MIX = (0x9E3779B97F4A7C15 - 2**64, 0xC2B2AE3D27D4EB4F - 2**64, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
 """Odd numbers that spread the bits of a key."""
 

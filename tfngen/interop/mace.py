@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
-from tfngen.interop.e3nn import convolution_of, dtype_of
-from tfngen.interop.edges import edges_of, pairs_of
+from tfngen.interop.e3nn import column_of_vectors, convolution_of, dtype_of
+from tfngen.interop.edges import edges_of, once_for_both, pairs_of
 from tfngen.interop.mace_products import symmetric_contraction_of
 from tfngen.interop.standin import Made, Standin
 
@@ -47,7 +47,7 @@ class InteractionBlock(Standin):
             raise UnsupportedError("it has no conv_tp")
         super().__init__(original)
         product = convolution_of(original.conv_tp, kernels)
-        column = _column_of_vectors(original.edge_attrs_irreps)
+        column = column_of_vectors(original.edge_attrs_irreps)
 
         def convolve(x: Tensor, filters: Tensor, weight: Tensor, edge_index: Tensor) -> Tensor:
             if not product.computes(x, filters, weight):
@@ -79,18 +79,12 @@ class InteractionBlock(Standin):
             return {}
         pairs = pairs_of(edge_index, edge_attrs, self.column)
         given = {"edge_feats": edge_feats} | ({} if cutoff is None else {"cutoff": cutoff})
-        if pairs is None or any(each.shape[0] != edge_attrs.shape[0] for each in given.values()):
-            return {}
-        both = {name: (each[pairs.first], each[pairs.second]) for name, each in given.items()}
-        if not all(torch.equal(*each) for each in both.values()):
-            return {}
-        return {name: (one + other) / 2 for name, (one, other) in both.items()}
-
-
-def _column_of_vectors(irreps: Any) -> int | None:
-    """Where the first harmonics of degree 1 are among those of an edge, which point along it."""
-    places = zip(irreps.slices(), irreps, strict=True)
-    return next((columns.start for columns, (_, irrep) in places if irrep.l == 1), None)
+        shared: dict[str, Tensor] = {}
+        for name, each in given.items():
+            if (row := once_for_both(pairs, each)) is None:
+                return {}
+            shared[name] = row
+        return shared
 
 
 def _interaction(original: nn.Module) -> Made:

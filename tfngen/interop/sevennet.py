@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tfngen.interop.description import UnsupportedError
 from tfngen.interop.e3nn import convolution_of
-from tfngen.interop.edges import edges_of, pairs_of
+from tfngen.interop.edges import edges_of, once_for_both, pairs_of
 from tfngen.interop.standin import Made, Standin
 from tfngen.runtime.segments import EdgeOrder
 
@@ -72,10 +72,8 @@ class IrrepsConvolution(Standin):
             pairs = None
             if not any(each.use_atomic_virial for each in self.outputs):
                 pairs = pairs_of(data[self.key_edge_idx], vectors)
-            if pairs is not None:
-                one, other = given[pairs.first], given[pairs.second]
-                if torch.equal(one, other):
-                    return self.weight_nn((one + other) / 2), pairs.order
+            if pairs is not None and (shared := once_for_both(pairs, given)) is not None:
+                return self.weight_nn(shared), pairs.order
         return self.weight_nn(given), None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Monomials:
     """Which products of three components each output is a sum of.
 
@@ -35,7 +35,7 @@ class Monomials:
         if len({*self.each}) < len(self.each):
             raise ValueError("each: some monomial is there twice; its coefficients must be added")
 
-    @property
+    @cached_property
     def numbers(self) -> tuple[int, ...]:
         """The same as integers, which is what an operator's schema can carry."""
         return (self.components, self.outputs, *(number for each in self.each for number in each))

@@ -41,7 +41,8 @@ def symmetric_contraction(monomials: Monomials, species: Tensor, coefficients: T
         run in their order, whatever the number of threads.
 
     Raises:
-        ValueError: a wrong shape, dtype or device, or a species that has no row.
+        ValueError: a wrong shape, dtype or device, or a species that has no row; on a GPU, which would have
+            to be waited for, such a one has the nearest row there is.
     """
     result: Tensor = call("symmetric_output", monomials.numbers, species, coefficients, x, x, x)
     return result
