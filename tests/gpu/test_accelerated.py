@@ -12,6 +12,8 @@ from tfngen.interop.description import Description, Instruction
 from tfngen.interop.edges import graph_edges
 from tfngen.interop.products import EdgeProduct
 from tfngen.irreps import Irreps
+from tfngen.runtime.monomials import Monomials
+from tfngen.runtime.symmetric_operators import symmetric_contraction
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 
@@ -35,6 +37,29 @@ def test_a_product_along_edges_equals_the_processors():
         results.append([each.detach().cpu() for each in (found, *gradients)])
     for one, other in zip(*results, strict=True):
         assert (one - other).abs().max() < 1e-12 * one.abs().max()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("nodes", "channels"), [(300, 128), (5, 7), (0, 4)])
+def test_a_symmetric_contraction_equals_the_processors(nodes, channels, dtype):
+    """With the derivative of its gradient, which takes all three operators; twice the same bits."""
+    each = ((0, 0, 0, 0), (0, 0, 0, 1), (0, 0, 1, 2), (1, 1, 1, 2), (1, 0, 2, 2))
+    monomials, generator = Monomials(3, 2, each), torch.Generator().manual_seed(0)
+    species = torch.randint(4, (nodes,), generator=generator)
+    shapes = (4, len(each), channels), (nodes, 3, channels)
+    operands = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for shape in shapes]
+    results = []
+    for device in ("cpu", "cuda", "cuda"):
+        leaves = [each.to(device).requires_grad_() for each in operands]
+        found = symmetric_contraction(monomials, species.to(device), *leaves)
+        slopes = torch.autograd.grad(found.square().sum(), leaves, create_graph=True)
+        again = torch.autograd.grad(sum(slope.square().sum() for slope in slopes), leaves)
+        results.append([each.detach().cpu() for each in (found, *slopes, *again)])
+    bound = 1e-5 if dtype == torch.float32 else 1e-13
+    for one, other, once_more in zip(*results, strict=True):
+        assert torch.equal(other, once_more)
+        if one.numel():
+            assert (one - other).abs().max() < bound * one.abs().max()
 
 
 @pytest.mark.parametrize("first", ["moved", "accelerated"])
