@@ -13,6 +13,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 o3 = pytest.importorskip("e3nn.o3")
 
+from tfngen.interop import products  # noqa: E402
 from tfngen.interop.e3nn import SphericalHarmonics, TensorProduct, UnsupportedError  # noqa: E402
 
 MANY = "8x0o+7x1o+3x2e"
@@ -200,3 +201,44 @@ def test_both_compile_in_one_graph():
     close(found, wanted)
     cotangent = torch.randn_like(wanted)
     close(*(torch.autograd.grad(value, r, cotangent)[0] for value in (found, wanted)))
+
+
+@pytest.mark.parametrize("species", [[3, 3, 3, 3, 3], [7, 0, 7, 11, 0], [5, 1, 9, 0, 2]])
+def test_scalars_that_are_zero_in_all_rows_are_left_out(species, monkeypatch):
+    """One-hot species: the same numbers and derivatives, by those columns alone that some row has."""
+    original = o3.FullyConnectedTensorProduct("6x0e+5x1o", "12x0e", "4x0e+7x1o")
+    product, widths = TensorProduct(original), []
+    multiply = products.row_product
+    monkeypatch.setattr(
+        products, "row_product", lambda *given: widths.append(given[3].shape[1]) or multiply(*given)
+    )
+    x = original.irreps_in1.randn(5, -1).requires_grad_()
+    y = torch.nn.functional.one_hot(torch.tensor(species), 12).to(x)
+    results = []
+    for module in (original, product):
+        out = module(x, y)
+        (slope,) = torch.autograd.grad(out.square().sum(), x, create_graph=True)
+        results.append([out, slope, *torch.autograd.grad(slope.square().sum(), [x, original.weight])])
+    for wanted, found in zip(*results, strict=True):
+        close(found, wanted)
+    assert widths == [len({*species})]
+
+
+@pytest.mark.parametrize("kind", ["differentiated", "seven of twelve", "all of them zero"])
+def test_scalars_are_all_taken_where_they_may_matter(kind, monkeypatch):
+    original = o3.FullyConnectedTensorProduct("6x0e+5x1o", "12x0e", "4x0e+7x1o")
+    product, widths = TensorProduct(original), []
+    multiply = products.row_product
+    monkeypatch.setattr(
+        products, "row_product", lambda *given: widths.append(given[3].shape[1]) or multiply(*given)
+    )
+    x, y = original.irreps_in1.randn(7, -1), torch.zeros(7, 12)
+    if kind == "seven of twelve":
+        y[range(7), range(7)] = 1.0
+    elif kind == "differentiated":
+        y[:, 3] = 1.0
+        y.requires_grad_()
+    close(product(x, y), original(x, y))
+    assert widths == [12]
+    if kind == "differentiated":
+        close(*(torch.autograd.grad(each(x, y).square().sum(), y)[0] for each in (product, original)))

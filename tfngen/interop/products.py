@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from types import ModuleType
@@ -13,15 +14,22 @@ from tfngen.interop.description import Description, UnsupportedError
 from tfngen.interop.edges import Edges
 from tfngen.interop.layout import turned
 from tfngen.interop.packages import OnDevices, Packages
+from tfngen.irreps import Block, Irreps
 from tfngen.runtime.convolution_operators import convolve
+from tfngen.runtime.dispatch import are_watched
 from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.row_operators import row_product
 from tfngen.runtime.row_plan import MODES, RowInstruction, RowWidths, encode_rows
 from tfngen.runtime.segments import EdgeOrder
 
+MANY = 8
+"""Channels of scalars from which on it is worth a look how many of them are not zero."""
+
 
 class Product:
     """A tensor product of rows, whatever its modes, as one operator.
+
+    Where the second side is many scalars, such as the species of atoms, it is one of those that some row has.
 
     Args:
         description: what to compute.
@@ -49,6 +57,14 @@ class Product:
         widths = RowWidths(x_offsets[-1], y_offsets[-1], len(columns), out_offsets[-1])
         self.packages = Packages([each.path for each in found], given=kernels)
         self._plan, self._weights = encode_rows(widths, found), columns.weights(scaled=True)
+        self._kernels, self._fewer = kernels, dict[int, Product]()
+        scalars = description.irreps_in2.blocks
+        self._may_have_zeros = (
+            len(scalars) == 1
+            and scalars[0].irrep.l == 0
+            and scalars[0].multiplicity >= MANY
+            and all(each.mode == "uvw" for each in description.instructions)
+        )
 
     def computes(self, *tensors: Tensor) -> bool:
         """Whether there are kernels for such tensors together; for products of rows GPUs have none."""
@@ -65,8 +81,26 @@ class Product:
         Returns:
             (rows, irreps_out.dim).
         """
+        if self._may_have_zeros and weight.ndim == 1 and not (y.requires_grad or are_watched((x, y, weight))):
+            columns = (y != 0).any(0).nonzero()[:, 0]
+            if 0 < columns.shape[0] <= y.shape[1] // 2:
+                return self._of(columns, x, y, weight)
         package = _package(self.packages, x)
         return row_product(package, self._plan, x, y, self._weights(weight))
+
+    def _of(self, columns: Tensor, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """The same by the columns of y that are not zero, and their weights."""
+        given, count = self.description, columns.shape[0]
+        if count not in self._fewer:
+            ((_, irrep),) = given.irreps_in2.blocks
+            fewer = replace(given, irreps_in2=Irreps((Block(count, irrep),)))
+            self._fewer[count] = Product(fewer, self._kernels)
+        sizes = [prod(given.shape(each)) for each in given.instructions]
+        parts = [
+            part.view(given.shape(each)).index_select(1, columns).flatten()
+            for part, each in zip(weight.split(sizes), given.instructions, strict=True)
+        ]
+        return self._fewer[count](x, y.index_select(1, columns), torch.cat(parts))
 
 
 class EdgeProduct:
