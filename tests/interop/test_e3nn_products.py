@@ -203,15 +203,23 @@ def test_both_compile_in_one_graph():
     close(*(torch.autograd.grad(value, r, cotangent)[0] for value in (found, wanted)))
 
 
+def by_species(monkeypatch):
+    """A product with twelve scalars, its stand-in, and how many of them each call multiplies with."""
+    original, widths = o3.FullyConnectedTensorProduct("6x0e+5x1o", "12x0e", "4x0e+7x1o"), []
+    multiply = products.row_product
+
+    def watched(package, plan, x, y, weight):
+        widths.append(y.shape[1])
+        return multiply(package, plan, x, y, weight)
+
+    monkeypatch.setattr(products, "row_product", watched)
+    return original, TensorProduct(original), widths
+
+
 @pytest.mark.parametrize("species", [[3, 3, 3, 3, 3], [7, 0, 7, 11, 0], [5, 1, 9, 0, 2]])
 def test_scalars_that_are_zero_in_all_rows_are_left_out(species, monkeypatch):
     """One-hot species: the same numbers and derivatives, by those columns alone that some row has."""
-    original = o3.FullyConnectedTensorProduct("6x0e+5x1o", "12x0e", "4x0e+7x1o")
-    product, widths = TensorProduct(original), []
-    multiply = products.row_product
-    monkeypatch.setattr(
-        products, "row_product", lambda *given: widths.append(given[3].shape[1]) or multiply(*given)
-    )
+    original, product, widths = by_species(monkeypatch)
     x = original.irreps_in1.randn(5, -1).requires_grad_()
     y = torch.nn.functional.one_hot(torch.tensor(species), 12).to(x)
     results = []
@@ -226,12 +234,7 @@ def test_scalars_that_are_zero_in_all_rows_are_left_out(species, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["differentiated", "seven of twelve", "all of them zero"])
 def test_scalars_are_all_taken_where_they_may_matter(kind, monkeypatch):
-    original = o3.FullyConnectedTensorProduct("6x0e+5x1o", "12x0e", "4x0e+7x1o")
-    product, widths = TensorProduct(original), []
-    multiply = products.row_product
-    monkeypatch.setattr(
-        products, "row_product", lambda *given: widths.append(given[3].shape[1]) or multiply(*given)
-    )
+    original, product, widths = by_species(monkeypatch)
     x, y = original.irreps_in1.randn(7, -1), torch.zeros(7, 12)
     if kind == "seven of twelve":
         y[range(7), range(7)] = 1.0
