@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tfngen import naming
 from tfngen.forms import FORM, FORMS
 from tfngen.gpu import HALVES, Capability
+from tfngen.spec import DEFAULT_CHANNELS
 
 if TYPE_CHECKING:
     from tfngen.runtime.cpu.kernel import Kernel
@@ -136,18 +137,19 @@ def _for_gpus(package: ModuleType, task: _Task, found: list[Any], stored: Sequen
 def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Kernel]:
     """Those of a path over a graph, for rows as wide as in the convolutions that the package was built for.
 
-    Where it was built for any: for rows of every width, and for those that fill lines of the cache.
+    Where it was built for any: for rows of every width, and for those of `DEFAULT_CHANNELS`. Others that fill
+    their vectors wait for the first call.
     """
     from tfngen.runtime.cpu.fitted import fit, fitted, for_path
-    from tfngen.runtime.cpu.vector import LINE_BYTES
     from tfngen.runtime.plan import decode
 
     _, dtype, name = module.split(".")
     itemsize = int(dtype.removeprefix("float")) // 8
     known = package._package.convolutions
     if not known:
-        sums = {each: FORM[each.__name__].sums_only for each in kernels}
-        filled = [fitted(each, itemsize, fit(itemsize, LINE_BYTES, sums[each])) for each in kernels]
+        forms = [FORM[each.__name__] for each in kernels]
+        fits = [fit(itemsize, DEFAULT_CHANNELS, form.sums_only) for form in forms]
+        filled = [fitted(*each, itemsize, like) for *each, like in zip(kernels, forms, fits, strict=True)]
         return [*kernels, *filled]
     planned = [path for each in known for path in decode(package.convolution(each)._numbers)[1]]
     paths = [path for path in planned if naming.convolution_module(path.degrees) == name]

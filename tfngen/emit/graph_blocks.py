@@ -8,7 +8,8 @@ coefficients, and go node, edge, channel, so that what is summed over channels s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 from tfngen.emit.blocks import indented, interleaved
@@ -18,6 +19,8 @@ from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
 
 OUTER, EDGE, INNER = 8, 12, 16
 """Columns before a statement of a vector of edges, of an edge, and of the innermost loop."""
+ROOMY = 5
+"""Sums, two registers each, that leave some of 16 for couplings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,12 @@ def _sums_in_registers(kernel: Kernel, form: Form, printer: Printer) -> GraphBlo
     """Node, channel, edge: each result is a sum that is written once."""
     places = _Places(form)
     (result,) = kernel.outputs
-    added = tuple(
-        statement.with_value(Sum((Term(ONE, (statement.name,)), *statement.value.terms)))
-        if statement.name in result.symbols
-        else statement
-        for statement in kernel.body
-    )
+    added, begun = [], set()
+    for statement in kernel.body:
+        first = statement.name in result.symbols and statement.name not in begun
+        begun.add(statement.name)
+        so_far = (Term(ONE, (statement.name,)),) if first else ()
+        added.append(statement.with_value(Sum((*so_far, *statement.value.terms))))
     rows = [f"{name}_at = {row} + channel" for name, row in _looked_up(form).items()]
     finish = ["node_at = node * node_row + channel"]
     finish += [places.store(result, at, symbol) for at, symbol in enumerate(result.symbols)]
@@ -226,16 +229,28 @@ def _kept(kernel: Kernel) -> Operand:
     return Operand("coupling", "couplings", names, Scope.EDGE)
 
 
-def _body(
-    kernel: Kernel,
-    statements: tuple[Statement, ...],
-    places: _Places,
-    printer: Printer,
-) -> str:
-    """The innermost loop of a kernel that stores nothing before its sums are whole."""
-    loaded = [_kept(kernel), *kernel.inputs]
-    uniform = kernel.edge_symbols
-    lines = interleaved(statements, uniform, loaded, [], printer, INNER, places.load, places.store)
+def _body(kernel: Kernel, statements: Sequence[Statement], places: _Places, printer: Printer) -> str:
+    """The innermost loop of a kernel that stores nothing before its sums are whole.
+
+    Where sums need most registers, couplings are read again for each component that is gathered.
+    """
+    kept, (result,) = _kept(kernel), kernel.outputs
+    inputs = [kept, *kernel.inputs]
+    loads = {symbol: (operand, at) for operand in inputs for at, symbol in enumerate(operand.symbols)}
+    gathered = {s for each in kernel.inputs if each.name in places.form.gathered for s in each.symbols}
+    crowded = len(result.symbols) > ROOMY and kept.symbols != ()
+    lines: list[str] = []
+    loaded: set[str] = set()
+    for statement in statements:
+        symbols = dict.fromkeys(statement.value.symbols())
+        if crowded and not gathered.isdisjoint(symbols):
+            lines.append("here = again(edge)")
+            places, loaded = replace(places, coupling_at="here"), loaded.difference(kept.symbols)
+        for symbol in symbols:
+            if symbol in loads and symbol not in loaded:
+                loaded.add(symbol)
+                lines.append(places.load(*loads[symbol], symbol))
+        lines.append(printer.statement(statement, INNER).lstrip())
     return indented(lines, INNER)
 
 
@@ -244,6 +259,7 @@ class _Places:
     """How the kernel of a form reads and writes the components of its operands."""
 
     form: Form
+    coupling_at: str = "edge"
 
     def load(self, operand: Operand, index: int, symbol: str) -> str:
         at = self.at(operand, index)
@@ -275,7 +291,7 @@ class _Places:
     def _row(self, operand: Operand) -> tuple[str, str]:
         slot = operand.name.removesuffix(TANGENT).removeprefix("d_").replace("output", "grad")
         if slot == "coupling":
-            return "edge", "EDGE_STRIDE"
+            return self.coupling_at, "EDGE_STRIDE"
         if operand.name == "d_filter":
             return "d_filter_at", "SLOT"
         if slot == "filter":

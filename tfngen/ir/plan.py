@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tfngen.forms import FORMS
+from tfngen.forms import FORMS, Form
 from tfngen.ir.cost import Cost, cost
 from tfngen.ir.lower_convolution import lower_convolution
 from tfngen.ir.lower_harmonics import GradientEntry, lower_harmonics
 from tfngen.ir.lower_paths import Coupling, lower_path
 from tfngen.ir.nodes import Kernel
-from tfngen.ir.passes import optimise, optimise_over_graph
+from tfngen.ir.passes import Optimised, optimise, optimise_for_registers, optimise_over_graph
 from tfngen.irreps import Path
 from tfngen.roles import Role
 
@@ -41,7 +41,8 @@ class PathPlan:
         kernels: row by row, the four roles in the order of `Role`.
         graph_kernels: over a graph, in the order of `FORMS`, for GPUs; none without that target.
         node_kernels: over a graph, in the order of `FORMS`, for processors: those of more than sums contract
-            the gradient with the coefficients once for all edges of a node.
+            the gradient with the coefficients once for all edges of a node; the others take what an edge
+            gathers in turn, component by component.
         row_kernels: of rows in lanes, pairs of channels and no weights, in the order of `UNWEIGHTED`.
     """
 
@@ -71,23 +72,19 @@ def plan_path(
 ) -> PathPlan:
     """Every kernel of `path` for `targets`, each in its cheapest form (see `passes.optimise`)."""
     roles = [lower_path(path, couplings, role) for role in Role]
-    by_edge = {
-        form: _plan_over_graph(lower_convolution(path, couplings, form))
-        for form in FORMS
-        if "cuda" in targets or (form.sums_only and "cpu" in targets)
-    }
-    by_node = {
-        form: _plan_over_graph(lower_convolution(path, couplings, form, by_node=True))
-        for form in FORMS
-        if not form.sums_only and "cpu" in targets
-    }
+    by_edge = by_node = ()
+    if "cuda" in targets:
+        plain = (lower_convolution(path, couplings, form) for form in FORMS)
+        by_edge = tuple(_planned(kernel, optimise_over_graph(kernel)) for kernel in plain)
+    if "cpu" in targets:
+        by_node = tuple(_plan_for_processors(path, couplings, form) for form in FORMS)
     rows = [lower_path(path, couplings, role, weighted=False) for role in UNWEIGHTED]
     return PathPlan(
         path,
         tuple(couplings),
         tuple(_plan(kernel, strategy, channels) for kernel in roles),
-        tuple(by_edge[form] for form in FORMS) if "cuda" in targets else (),
-        tuple((by_edge | by_node)[form] for form in FORMS) if "cpu" in targets else (),
+        by_edge,
+        by_node,
         tuple(_plan(kernel, strategy, PARTNERS) for kernel in rows),
     )
 
@@ -101,10 +98,13 @@ def plan_harmonics(
 
 
 def _plan(plain: Kernel, strategy: str, channels: int) -> PlannedKernel:
-    best = optimise(plain, strategy, channels)
-    return PlannedKernel(best.kernel, best.strategy, cost(plain), cost(best.kernel))
+    return _planned(plain, optimise(plain, strategy, channels))
 
 
-def _plan_over_graph(plain: Kernel) -> PlannedKernel:
-    best = optimise_over_graph(plain)
+def _plan_for_processors(path: Path, couplings: Sequence[Coupling], form: Form) -> PlannedKernel:
+    plain = lower_convolution(path, couplings, form, by_node=not form.sums_only)
+    return _planned(plain, optimise_for_registers(plain) if form.sums_only else optimise_over_graph(plain))
+
+
+def _planned(plain: Kernel, best: Optimised) -> PlannedKernel:
     return PlannedKernel(best.kernel, best.strategy, cost(plain), cost(best.kernel))

@@ -18,6 +18,7 @@ from tfngen.ir.passes.chain import chain
 from tfngen.ir.passes.collect import collect
 from tfngen.ir.passes.factor import factor
 from tfngen.ir.passes.hoist import hoist, hoist_few_sums
+from tfngen.ir.passes.in_turn import in_turn
 from tfngen.ir.passes.schedule import schedule
 from tfngen.ir.passes.share import share_products, share_sums
 from tfngen.ir.passes.simplify import simplify
@@ -60,6 +61,9 @@ OVER_A_GRAPH: tuple[tuple[Pass, ...], ...] = (
 )
 """What is tried for a kernel over a graph once it is `COUPLED`: couplings serve many edges at once."""
 
+MORE = 1.2
+"""How many times the operations of the cheapest form one may have that needs few registers (`in_turn`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Optimised:
@@ -97,6 +101,14 @@ def optimise_over_graph(kernel: Kernel) -> Optimised:
     candidates = [_run(passes, coupled) for passes in OVER_A_GRAPH]
     best = min(candidates, key=lambda each: (cost(each).channel.flops, cost(each).edge.flops))
     return Optimised(schedule(chain(best)), "node") if kernel.node else Optimised(schedule(best), "coupling")
+
+
+def optimise_for_registers(kernel: Kernel) -> Optimised:
+    """The form of `kernel`, which has nothing but sums over edges, for processors: see `in_turn`."""
+    cheapest, turned = optimise_over_graph(kernel), in_turn(_run(COUPLED, kernel))
+    if cost(turned).channel.flops > MORE * cost(cheapest.kernel).channel.flops:
+        return cheapest
+    return Optimised(turned, "in turn")
 
 
 def _run(passes: tuple[Pass, ...], kernel: Kernel) -> Kernel:

@@ -1,7 +1,9 @@
-"""Kernels fitted to rows that fill their vectors: no masks, and short vectors for short rows.
+"""Kernels fitted to rows that fill their vectors: no masks, short vectors for short rows, and one width.
 
 A generated kernel takes rows of any width. The same function, given other words to be compiled with (vectors
-of fewer lanes, loads and stores of whole ones), suits rows of a width that many models have.
+of fewer lanes, loads and stores of whole ones, a width that is a number and no argument), suits rows of a
+width that many models have. Where components lie apart by a number, each address is one register and that
+number; by an argument, seven components are as many registers, most of them in the stack.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tfngen.runtime.cpu.access import Access
+from tfngen.runtime.cpu.index import loads_indices
 from tfngen.runtime.cpu.kernel import Kernel
 from tfngen.runtime.cpu.operations import Operations, define_operations
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES, VectorType
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 
 SHORTEST = 16
 """Bytes of the shortest vectors: a register of every processor."""
+WIDTHS = ("channels", "input_step")
+"""The arguments of a kernel that are a path's number of channels."""
+
+_operations = lru_cache(maxsize=64)(define_operations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +36,19 @@ class Fit:
 
     Attributes:
         lanes: those of the vectors that suit them; the compiler makes two registers of one that is too long.
-        whole: whether they fill their vectors.
+        channels: how long they are, where they fill their vectors; else 0, of any length.
     """
 
     lanes: int
-    whole: bool = False
+    channels: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.channels > 0
 
     @property
     def name(self) -> str:
-        return f"lanes_{self.lanes}" + "_whole" * self.whole
+        return f"lanes_{self.lanes}" + f"_channels_{self.channels}" * self.whole
 
 
 def fit(itemsize: int, channels: int, sums: bool = False) -> Fit:
@@ -54,28 +65,32 @@ def fit(itemsize: int, channels: int, sums: bool = False) -> Fit:
     in_lines = not channels * itemsize % LINE_BYTES
     if in_lines and sums and REGISTER_BYTES == LINE_BYTES // 2:
         lanes = LINE_BYTES // itemsize
-    return Fit(lanes, whole=True)
+    return Fit(lanes, channels)
 
 
-def fitted(kernel: Kernel, itemsize: int, fit: Fit) -> Kernel:
-    """`kernel`, which computes with numbers of `itemsize` bytes, for rows that are like `fit`."""
+def fitted(kernel: Kernel, form: Form, itemsize: int, fit: Fit) -> Kernel:
+    """`kernel` of a form, which computes with numbers of `itemsize` bytes, for rows that are like `fit`."""
     if fit == Fit(_kind(itemsize).lanes):
         return kernel
-    return kernel.variant(fit.name, _words(itemsize, fit))
+    return kernel.variant(fit.name, _words(form, itemsize, fit))
 
 
 def for_path(kernel: Kernel, form: Form, path: PackedPath, itemsize: int) -> Kernel:
     """`kernel` of a form, for the rows of a path."""
-    return fitted(kernel, itemsize, fit(itemsize, path.channels, form.sums_only))
+    return fitted(kernel, form, itemsize, fit(itemsize, path.channels, form.sums_only))
 
 
 def _kind(itemsize: int) -> VectorType:
     return FLOAT32 if itemsize == 4 else FLOAT64
 
 
-@lru_cache(maxsize=64)
-def _words(itemsize: int, fit: Fit) -> dict[str, object]:
+@lru_cache(maxsize=256)
+def _words(form: Form, itemsize: int, fit: Fit) -> dict[str, object]:
     """What a kernel is written with, for rows that are like `fit`."""
     access = Access(VectorType(_kind(itemsize).element, fit.lanes), fit.whole)
-    operations = define_operations(access)
-    return {"LANES": fit.lanes} | {each.name: getattr(operations, each.name) for each in fields(Operations)}
+    operations = _operations(access)
+    words = {"LANES": fit.lanes} | {each.name: getattr(operations, each.name) for each in fields(Operations)}
+    if fit.whole:  # an input's components are as far apart as a path has channels
+        known = {form.arguments.index(each): fit.channels for each in WIDTHS if each in form.arguments}
+        words["load_indices"] = loads_indices(known)
+    return words

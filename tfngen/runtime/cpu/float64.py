@@ -35,6 +35,7 @@ __all__ = [
     "add",
     "add_lanes",
     "add_totals",
+    "again",
     "bring",
     "clear",
     "constant",
@@ -62,7 +63,7 @@ LANES = SLOT = FLOAT64.lanes
 BYTES = 8
 _operations = define_operations(Access(FLOAT64))
 
-active_lanes = _operations.active_lanes
+active_lanes, again = _operations.active_lanes, _operations.again
 add, add_totals = _operations.add, _operations.add_totals
 load, store = _operations.load, _operations.store
 load_lanes, store_lanes = _operations.load_lanes, _operations.store_lanes

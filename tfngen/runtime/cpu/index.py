@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -34,18 +36,29 @@ def store_index(typingctx, base, offset, value):
     return types.void(types.int64, types.int64, types.int64), codegen
 
 
-@intrinsic(prefer_literal=True)
-def load_indices(typingctx, base, count):
-    """The first `count` integers after address `base`, as a tuple; `count` is written out."""
-    if not isinstance(count, types.IntegerLiteral):
-        return None
-    number = count.literal_value
+def loads_indices(known: Mapping[int, int]) -> Callable:
+    """`load_indices`, for tables in which some integers, by their places, are `known` already."""
 
-    def codegen(context, builder, sig, args):
-        loaded = [builder.load(_pointer(builder, args[0], _INTEGER(at))) for at in range(number)]
-        return cgutils.pack_array(builder, loaded, _INTEGER)
+    @intrinsic(prefer_literal=True)
+    def load_indices(typingctx, base, count):
+        """The first `count` integers after address `base`, as a tuple; `count` is written out."""
+        if not isinstance(count, types.IntegerLiteral):
+            return None
+        number = count.literal_value
 
-    return types.UniTuple(types.int64, number)(types.int64, count), codegen
+        def codegen(context, builder, sig, args):
+            loaded = [
+                _INTEGER(known[at]) if at in known else builder.load(_pointer(builder, args[0], _INTEGER(at)))
+                for at in range(number)
+            ]
+            return cgutils.pack_array(builder, loaded, _INTEGER)
+
+        return types.UniTuple(types.int64, number)(types.int64, count), codegen
+
+    return load_indices
+
+
+load_indices = loads_indices({})
 
 
 @intrinsic

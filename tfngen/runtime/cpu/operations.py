@@ -59,6 +59,7 @@ class Operations:
     """What a kernel of one dtype is written with."""
 
     active_lanes: Callable
+    again: Callable
     add: Callable
     add_totals: Callable
     load: Callable
@@ -94,6 +95,17 @@ def define_operations(access: Access) -> Operations:
             return active_mask(builder, args[0], kind.lanes)
 
         return mask_type(types.int64), codegen
+
+    @intrinsic
+    def again(typingctx, index):
+        """The same index. A compiler does not know that it is, so what it leads to is read again, where it
+        would be kept in a register, or beside the stack's other vectors."""
+
+        def codegen(context, builder, sig, args):
+            kind = ir.FunctionType(ir.IntType(64), [ir.IntType(64)])
+            return builder.asm(kind, "", "=r,0", [args[0]], False)
+
+        return types.int64(types.int64), codegen
 
     @intrinsic
     def load(typingctx, base, offset, mask):
