@@ -72,5 +72,5 @@ def build_command(irreps_in: str, irreps_filter: str, irreps_out: str) -> str:
     return f"tfngen build --irreps-in {irreps_in} --irreps-filter {irreps_filter} --irreps-out {irreps_out}"
 
 
-RUNTIME_INTERFACE = 11
+RUNTIME_INTERFACE = 12
 """The agreement between generated code and `tfngen.runtime`; raised when either changes how it calls."""

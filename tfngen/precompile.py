@@ -140,21 +140,19 @@ def _fitted(package: ModuleType, module: str, kernels: list[Kernel]) -> list[Ker
     Where it was built for any: for rows of every width, and for those of `DEFAULT_CHANNELS`. Others that fill
     their vectors wait for the first call.
     """
-    from tfngen.runtime.cpu.fitted import fit, fitted, for_path
-    from tfngen.runtime.plan import decode
+    from tfngen.runtime.cpu.fitted import for_path
+    from tfngen.runtime.plan import PackedPath, decode
 
     _, dtype, name = module.split(".")
     itemsize = int(dtype.removeprefix("float")) // 8
-    known = package._package.convolutions
-    if not known:
-        forms = [FORM[each.__name__] for each in kernels]
-        fits = [fit(itemsize, DEFAULT_CHANNELS, form.sums_only) for form in forms]
-        filled = [fitted(*each, itemsize, like) for *each, like in zip(kernels, forms, fits, strict=True)]
-        return [*kernels, *filled]
-    planned = [path for each in known for path in decode(package.convolution(each)._numbers)[1]]
+    info = package._package
+    plans = [package.convolution(each)._numbers for each in info.convolutions]
+    planned = [path for plan in plans for path in decode(plan)[1]]
+    if not plans:
+        planned = [PackedPath(*degrees, DEFAULT_CHANNELS, *[0] * 5) for degrees in info.paths]
     paths = [path for path in planned if naming.convolution_module(path.degrees) == name]
-    found = (for_path(each, FORM[each.__name__], path, itemsize) for each in kernels for path in paths)
-    return list(dict.fromkeys(found))
+    found = [for_path(each, FORM[each.__name__], path, itemsize) for each in kernels for path in paths]
+    return list(dict.fromkeys(found if plans else [*kernels, *found]))
 
 
 def compile_some(

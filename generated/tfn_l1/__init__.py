@@ -57,7 +57,7 @@ _package = Package(
     dtypes=("float32", "float64"),
     targets=("cpu", "cuda"),
     fingerprint="tfn_l1-fac4c8cf1155",
-    interface=11,
+    interface=12,
 )
 
 spherical_harmonics = _package.spherical_harmonics

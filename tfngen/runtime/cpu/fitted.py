@@ -20,6 +20,7 @@ from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYT
 
 if TYPE_CHECKING:
     from tfngen.forms import Form
+    from tfngen.irreps import Path
     from tfngen.runtime.plan import PackedPath
 
 SHORTEST = 16
@@ -51,20 +52,22 @@ class Fit:
         return f"lanes_{self.lanes}" + f"_channels_{self.channels}" * self.whole
 
 
-def fit(itemsize: int, channels: int, sums: bool = False) -> Fit:
+def fit(itemsize: int, channels: int, sums: int = 0) -> Fit:
     """The vectors for rows of so many channels.
 
-    With `sums` a kernel has nothing but sums over edges to keep. Registers are left then, and vectors as long
-    as a line use each coefficient twice where a register holds half of one (7 % faster forward, with AVX2).
+    A kernel with nothing but `sums` over edges to keep has registers left. Vectors as long as a line use each
+    coefficient twice where a register holds half of one (7 % faster forward, with AVX2), and a single sum
+    leaves room for two lines (a third faster).
     """
     longest = lanes = _kind(itemsize).lanes
     while lanes * itemsize > SHORTEST and channels <= lanes // 2:
         lanes //= 2
     if channels % lanes:  # one kernel for all such rows
         return Fit(longest)
-    in_lines = not channels * itemsize % LINE_BYTES
-    if in_lines and sums and REGISTER_BYTES == LINE_BYTES // 2:
-        lanes = LINE_BYTES // itemsize
+    if sums and REGISTER_BYTES == LINE_BYTES // 2:
+        lines = (2, 1) if sums == 1 else (1,)
+        wider = (each * LINE_BYTES // itemsize for each in lines)
+        lanes = next((each for each in wider if not channels % each), lanes)
     return Fit(lanes, channels)
 
 
@@ -77,7 +80,13 @@ def fitted(kernel: Kernel, form: Form, itemsize: int, fit: Fit) -> Kernel:
 
 def for_path(kernel: Kernel, form: Form, path: PackedPath, itemsize: int) -> Kernel:
     """`kernel` of a form, for the rows of a path."""
-    return fitted(kernel, form, itemsize, fit(itemsize, path.channels, form.sums_only))
+    return fitted(kernel, form, itemsize, fit(itemsize, path.channels, sums_of(form, path.degrees)))
+
+
+def sums_of(form: Form, path: Path) -> int:
+    """How many sums over edges a kernel keeps that returns nothing else; 0 for others."""
+    degrees = {("grad",): path.l_output, ("input",): path.l_input}
+    return 2 * degrees[form.by] + 1 if form.sums_only else 0
 
 
 def _kind(itemsize: int) -> VectorType:

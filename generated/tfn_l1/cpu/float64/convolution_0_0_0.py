@@ -6,13 +6,13 @@ Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
     kernel                strategy  per node and channel  per edge     per channel   plain sum
-    output                coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
-    d_input               coupling  0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
+    output                in turn   0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
+    d_input               in turn   0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
     d_filter              node      0 mul 0 add           0 mul 0 add  2 mul 1 add   2 mul 1 add
     d_weight              node      0 mul 0 add           0 mul 0 add  2 mul 0 add   2 mul 0 add
     d_input_weight        node      0 mul 0 add           0 mul 0 add  3 mul 0 add   4 mul 0 add
     backward              node      0 mul 0 add           0 mul 0 add  5 mul 1 add   6 mul 1 add
-    d_grad                coupling  0 mul 0 add           0 mul 0 add  5 mul 2 add   5 mul 2 add
+    d_grad                in turn   0 mul 0 add           0 mul 0 add  5 mul 2 add   5 mul 2 add
     double_backward       node      0 mul 0 add           0 mul 0 add  9 mul 4 add   11 mul 4 add
     d_input_weight_along  node      0 mul 0 add           0 mul 0 add  4 mul 1 add   8 mul 2 add
     backward_along        node      0 mul 0 add           0 mul 0 add  12 mul 6 add  17 mul 7 add
@@ -83,8 +83,9 @@ def output(tile, call):
                 bring(inputs, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
                 input_0 = load(inputs, neighbor_at, active)
+                sum_0 = filter_0 * input_0
                 weight = load(weights, weight_at, active)
-                output_0 = output_0 + filter_0 * input_0 * weight
+                output_0 = output_0 + weight * sum_0
             node_at = node * node_row + channel
             add(outputs, node_at, output_0, active)
 
@@ -117,9 +118,10 @@ def d_input(tile, call):
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
                 filter_0 = load_scalar(filters, filter_at + edge)
-                weight = load(weights, weight_at, active)
                 grad_0 = load(grads, neighbor_at, active)
-                d_input_0 = d_input_0 + filter_0 * weight * grad_0
+                sum_0 = filter_0 * grad_0
+                weight = load(weights, weight_at, active)
+                d_input_0 = d_input_0 + weight * sum_0
             node_at = node * node_row + channel
             add(d_inputs, node_at, d_input_0, active)
 
@@ -370,12 +372,11 @@ def d_grad(tile, call):
                 input_0 = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
-                weighted_input_0 = input_0 * weight
                 filter_0 = load_scalar(filters, filter_at + edge)
+                d_grad_0 = d_grad_0 + filter_0 * change_of_weighted_input_0
+                weighted_input_0 = input_0 * weight
                 filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
-                d_grad_0 = (
-                    d_grad_0 + filter_0 * change_of_weighted_input_0 + filter_tangent_0 * weighted_input_0
-                )
+                d_grad_0 = d_grad_0 + filter_tangent_0 * weighted_input_0
             node_at = node * node_row + channel
             add(d_grads, node_at, d_grad_0, active)
 

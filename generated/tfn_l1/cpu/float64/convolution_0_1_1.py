@@ -12,7 +12,7 @@ Operations per edge; those of the couplings are done for a vector of edges at a 
     d_weight              node      0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
     d_input_weight        node      0 mul 0 add           0 mul 0 add  8 mul 2 add    12 mul 2 add
     backward              node      0 mul 0 add           0 mul 0 add  9 mul 3 add    18 mul 5 add
-    d_grad                coupling  0 mul 0 add           0 mul 0 add  15 mul 6 add   15 mul 6 add
+    d_grad                in turn   0 mul 0 add           0 mul 0 add  15 mul 6 add   15 mul 6 add
     double_backward       node      0 mul 0 add           0 mul 0 add  22 mul 12 add  33 mul 14 add
     d_input_weight_along  node      0 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
     backward_along        node      0 mul 0 add           0 mul 0 add  35 mul 20 add  51 mul 23 add
@@ -453,31 +453,28 @@ def d_grad(tile, call):
                 bring(input_tangents, coming_at)
                 bring(input_tangents, coming_at + input_step)
                 bring(input_tangents, coming_at + 2 * input_step)
-                input_x = load(inputs, neighbor_at, active)
-                weight = load(weights, weight_at, active)
-                weighted_input_x = input_x * weight
                 input_tangent_x = load(input_tangents, neighbor_at, active)
+                weight = load(weights, weight_at, active)
+                input_x = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
                 filter_0 = load_scalar(filters, filter_at + edge)
+                d_grad_x = d_grad_x + filter_0 * change_of_weighted_input_x
+                weighted_input_x = input_x * weight
                 filter_tangent_0 = load_scalar(filter_tangents, filter_at + edge)
-                d_grad_x = (
-                    d_grad_x + filter_0 * change_of_weighted_input_x + filter_tangent_0 * weighted_input_x
-                )
+                d_grad_x = d_grad_x + filter_tangent_0 * weighted_input_x
                 input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
                 input_y = load(inputs, neighbor_at + input_step, active)
                 change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                d_grad_y = d_grad_y + filter_0 * change_of_weighted_input_y
                 weighted_input_y = input_y * weight
-                d_grad_y = (
-                    d_grad_y + filter_0 * change_of_weighted_input_y + filter_tangent_0 * weighted_input_y
-                )
+                d_grad_y = d_grad_y + filter_tangent_0 * weighted_input_y
                 input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                d_grad_z = d_grad_z + filter_0 * change_of_weighted_input_z
                 weighted_input_z = input_z * weight
-                d_grad_z = (
-                    d_grad_z + filter_0 * change_of_weighted_input_z + filter_tangent_0 * weighted_input_z
-                )
+                d_grad_z = d_grad_z + filter_tangent_0 * weighted_input_z
             node_at = node * node_row + channel
             add(d_grads, node_at, d_grad_x, active)
             add(d_grads, node_at + grad_step, d_grad_y, active)

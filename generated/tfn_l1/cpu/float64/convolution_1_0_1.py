@@ -6,13 +6,13 @@ Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
     kernel                strategy  per node and channel  per edge     per channel    plain sum
-    output                coupling  0 mul 0 add           0 mul 0 add  4 mul 0 add    6 mul 0 add
-    d_input               coupling  0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
+    output                in turn   0 mul 0 add           0 mul 0 add  4 mul 0 add    6 mul 0 add
+    d_input               in turn   0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
     d_filter              node      0 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
     d_weight              node      0 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
     d_input_weight        node      0 mul 0 add           0 mul 0 add  5 mul 2 add    12 mul 4 add
     backward              node      0 mul 0 add           0 mul 0 add  9 mul 5 add    18 mul 7 add
-    d_grad                coupling  0 mul 0 add           0 mul 0 add  9 mul 4 add    9 mul 4 add
+    d_grad                in turn   0 mul 0 add           0 mul 0 add  9 mul 4 add    9 mul 4 add
     double_backward       node      0 mul 0 add           0 mul 0 add  15 mul 10 add  29 mul 14 add
     d_input_weight_along  node      0 mul 0 add           0 mul 0 add  8 mul 5 add    24 mul 10 add
     backward_along        node      0 mul 0 add           0 mul 0 add  22 mul 16 add  45 mul 23 add
@@ -85,9 +85,9 @@ def output(tile, call):
                 fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(inputs, coming_at)
-                input_0 = load(inputs, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                weighted_input_0 = input_0 * weight
+                input_0 = load(inputs, neighbor_at, active)
+                weighted_input_0 = weight * input_0
                 filter_x = load_scalar(filters, filter_at + edge)
                 output_x = output_x + filter_x * weighted_input_0
                 filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
@@ -129,14 +129,17 @@ def d_input(tile, call):
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
                 bring(grads, coming_at + 2 * grad_step)
-                weight = load(weights, weight_at, active)
                 filter_x = load_scalar(filters, filter_at + edge)
                 grad_x = load(grads, neighbor_at, active)
+                sum_0 = filter_x * grad_x
                 filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
                 grad_y = load(grads, neighbor_at + grad_step, active)
+                sum_0 = sum_0 + filter_y * grad_y
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
                 grad_z = load(grads, neighbor_at + 2 * grad_step, active)
-                d_input_0 = d_input_0 + weight * (filter_x * grad_x + filter_y * grad_y + filter_z * grad_z)
+                sum_0 = sum_0 + filter_z * grad_z
+                weight = load(weights, weight_at, active)
+                d_input_0 = d_input_0 + weight * sum_0
             node_at = node * node_row + channel
             add(d_inputs, node_at, d_input_0, active)
 
@@ -447,22 +450,19 @@ def d_grad(tile, call):
                 input_0 = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_0 = input_tangent_0 * weight + input_0 * weight_tangent
-                weighted_input_0 = input_0 * weight
                 filter_x = load_scalar(filters, filter_at + edge)
-                filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
-                d_grad_x = (
-                    d_grad_x + filter_x * change_of_weighted_input_0 + filter_tangent_x * weighted_input_0
-                )
+                d_grad_x = d_grad_x + filter_x * change_of_weighted_input_0
                 filter_y = load_scalar(filters, filter_at + edge + EDGE_STRIDE)
-                filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
-                d_grad_y = (
-                    d_grad_y + filter_y * change_of_weighted_input_0 + filter_tangent_y * weighted_input_0
-                )
+                d_grad_y = d_grad_y + filter_y * change_of_weighted_input_0
                 filter_z = load_scalar(filters, filter_at + edge + 2 * EDGE_STRIDE)
+                d_grad_z = d_grad_z + filter_z * change_of_weighted_input_0
+                weighted_input_0 = input_0 * weight
+                filter_tangent_x = load_scalar(filter_tangents, filter_at + edge)
+                d_grad_x = d_grad_x + filter_tangent_x * weighted_input_0
+                filter_tangent_y = load_scalar(filter_tangents, filter_at + edge + EDGE_STRIDE)
+                d_grad_y = d_grad_y + filter_tangent_y * weighted_input_0
                 filter_tangent_z = load_scalar(filter_tangents, filter_at + edge + 2 * EDGE_STRIDE)
-                d_grad_z = (
-                    d_grad_z + filter_z * change_of_weighted_input_0 + filter_tangent_z * weighted_input_0
-                )
+                d_grad_z = d_grad_z + filter_tangent_z * weighted_input_0
             node_at = node * node_row + channel
             add(d_grads, node_at, d_grad_x, active)
             add(d_grads, node_at + grad_step, d_grad_y, active)

@@ -6,13 +6,13 @@ Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
     kernel                strategy  per node and channel  per edge     per channel    plain sum
-    output                coupling  0 mul 0 add           3 mul 0 add  4 mul 2 add    9 mul 2 add
-    d_input               coupling  0 mul 0 add           3 mul 0 add  4 mul 0 add    9 mul 0 add
+    output                in turn   0 mul 0 add           3 mul 0 add  4 mul 2 add    9 mul 2 add
+    d_input               in turn   0 mul 0 add           3 mul 0 add  4 mul 0 add    9 mul 0 add
     d_filter              node      1 mul 0 add           0 mul 0 add  4 mul 3 add    6 mul 3 add
     d_weight              node      1 mul 0 add           0 mul 0 add  4 mul 2 add    6 mul 2 add
     d_input_weight        node      1 mul 0 add           0 mul 0 add  8 mul 2 add    12 mul 2 add
     backward              node      1 mul 0 add           0 mul 0 add  11 mul 5 add   18 mul 5 add
-    d_grad                coupling  0 mul 0 add           6 mul 0 add  15 mul 8 add   21 mul 8 add
+    d_grad                in turn   0 mul 0 add           6 mul 0 add  15 mul 8 add   21 mul 8 add
     double_backward       node      1 mul 0 add           0 mul 0 add  24 mul 14 add  33 mul 14 add
     d_input_weight_along  node      2 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
     backward_along        node      2 mul 0 add           0 mul 0 add  35 mul 20 add  51 mul 23 add
@@ -101,17 +101,17 @@ def output(tile, call):
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
                 bring(inputs, coming_at + 2 * input_step)
-                weight = load(weights, weight_at, active)
                 coupling_x_0 = load_scalar(couplings, edge)
                 input_x = load(inputs, neighbor_at, active)
+                sum_0 = coupling_x_0 * input_x
                 coupling_y_0 = load_scalar(couplings, edge + EDGE_STRIDE)
                 input_y = load(inputs, neighbor_at + input_step, active)
+                sum_0 = sum_0 + coupling_y_0 * input_y
                 coupling_z_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
-                output_0 = (
-                    output_0
-                    + weight * (coupling_x_0 * input_x + coupling_y_0 * input_y + coupling_z_0 * input_z)
-                )
+                sum_0 = sum_0 + coupling_z_0 * input_z
+                weight = load(weights, weight_at, active)
+                output_0 = output_0 + weight * sum_0
             node_at = node * node_row + channel
             add(outputs, node_at, output_0, active)
 
@@ -157,9 +157,9 @@ def d_input(tile, call):
                 fetch(weights, next_weight_at)
                 coming_at = load_index(neighbor_rows, edge + AHEAD) + channel
                 bring(grads, coming_at)
-                grad_0 = load(grads, neighbor_at, active)
                 weight = load(weights, weight_at, active)
-                weighted_grad_0 = grad_0 * weight
+                grad_0 = load(grads, neighbor_at, active)
+                weighted_grad_0 = weight * grad_0
                 coupling_0_x = load_scalar(couplings, edge)
                 d_input_x = d_input_x + coupling_0_x * weighted_grad_0
                 coupling_0_y = load_scalar(couplings, edge + EDGE_STRIDE)
@@ -483,27 +483,27 @@ def d_grad(tile, call):
                 input_x = load(inputs, neighbor_at, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                coupling_x_0 = load_scalar(couplings, edge)
+                d_grad_0 = d_grad_0 + coupling_x_0 * change_of_weighted_input_x
                 weighted_input_x = input_x * weight
+                coupling_tangent_x_0 = load_scalar(couplings, edge + EDGE_STRIDE)
+                d_grad_0 = d_grad_0 + coupling_tangent_x_0 * weighted_input_x
                 input_tangent_y = load(input_tangents, neighbor_at + input_step, active)
                 input_y = load(inputs, neighbor_at + input_step, active)
                 change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                coupling_y_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                d_grad_0 = d_grad_0 + coupling_y_0 * change_of_weighted_input_y
                 weighted_input_y = input_y * weight
+                coupling_tangent_y_0 = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
+                d_grad_0 = d_grad_0 + coupling_tangent_y_0 * weighted_input_y
                 input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
-                weighted_input_z = input_z * weight
-                coupling_x_0 = load_scalar(couplings, edge)
-                coupling_tangent_x_0 = load_scalar(couplings, edge + EDGE_STRIDE)
-                coupling_y_0 = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
-                coupling_tangent_y_0 = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
                 coupling_z_0 = load_scalar(couplings, edge + 4 * EDGE_STRIDE)
+                d_grad_0 = d_grad_0 + coupling_z_0 * change_of_weighted_input_z
+                weighted_input_z = input_z * weight
                 coupling_tangent_z_0 = load_scalar(couplings, edge + 5 * EDGE_STRIDE)
-                d_grad_0 = (
-                    d_grad_0 + coupling_x_0 * change_of_weighted_input_x
-                    + coupling_tangent_x_0 * weighted_input_x + coupling_y_0 * change_of_weighted_input_y
-                    + coupling_tangent_y_0 * weighted_input_y + coupling_z_0 * change_of_weighted_input_z
-                    + coupling_tangent_z_0 * weighted_input_z
-                )
+                d_grad_0 = d_grad_0 + coupling_tangent_z_0 * weighted_input_z
             node_at = node * node_row + channel
             add(d_grads, node_at, d_grad_0, active)
 

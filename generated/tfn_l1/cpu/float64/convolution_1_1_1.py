@@ -6,13 +6,13 @@ Each kernel returns derivatives of T, or of T along tangents (Δ), for the edges
 Operations per edge; those of the couplings are done for a vector of edges at a time:
 
     kernel                strategy  per node and channel  per edge     per channel    plain sum
-    output                coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
-    d_input               coupling  0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
+    output                in turn   0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
+    d_input               in turn   0 mul 0 add           3 mul 0 add  9 mul 3 add    18 mul 3 add
     d_filter              node      3 mul 0 add           0 mul 0 add  9 mul 6 add    12 mul 6 add
     d_weight              node      3 mul 0 add           0 mul 0 add  9 mul 5 add    12 mul 5 add
     d_input_weight        node      3 mul 0 add           0 mul 0 add  12 mul 5 add   24 mul 8 add
     backward              node      3 mul 0 add           0 mul 0 add  21 mul 11 add  36 mul 14 add
-    d_grad                coupling  0 mul 0 add           6 mul 0 add  21 mul 12 add  33 mul 12 add
+    d_grad                in turn   0 mul 0 add           6 mul 0 add  21 mul 12 add  33 mul 12 add
     double_backward       node      3 mul 0 add           0 mul 0 add  36 mul 23 add  60 mul 29 add
     d_input_weight_along  node      6 mul 0 add           0 mul 0 add  18 mul 11 add  48 mul 20 add
     backward_along        node      6 mul 0 add           0 mul 0 add  51 mul 35 add  93 mul 47 add
@@ -103,16 +103,22 @@ def output(tile, call):
                 bring(inputs, coming_at)
                 bring(inputs, coming_at + input_step)
                 bring(inputs, coming_at + 2 * input_step)
-                weight = load(weights, weight_at, active)
-                coupling_z_x = load_scalar(couplings, edge)
-                input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
-                input_y = load(inputs, neighbor_at + input_step, active)
-                output_x = output_x + weight * (coupling_z_x * input_z - coupling_y_x * input_y)
-                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 input_x = load(inputs, neighbor_at, active)
-                output_y = output_y + weight * (coupling_y_x * input_x - coupling_z_y * input_z)
-                output_z = output_z + weight * (coupling_z_y * input_y - coupling_z_x * input_x)
+                sum_y = coupling_y_x * input_x
+                coupling_z_x = load_scalar(couplings, edge)
+                sum_z = -(coupling_z_x * input_x)
+                input_y = load(inputs, neighbor_at + input_step, active)
+                sum_x = -(coupling_y_x * input_y)
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                sum_z = sum_z + coupling_z_y * input_y
+                input_z = load(inputs, neighbor_at + 2 * input_step, active)
+                sum_x = sum_x + coupling_z_x * input_z
+                sum_y = sum_y - coupling_z_y * input_z
+                weight = load(weights, weight_at, active)
+                output_x = output_x + weight * sum_x
+                output_y = output_y + weight * sum_y
+                output_z = output_z + weight * sum_z
             node_at = node * node_row + channel
             add(outputs, node_at, output_x, active)
             add(outputs, node_at + grad_step, output_y, active)
@@ -162,16 +168,22 @@ def d_input(tile, call):
                 bring(grads, coming_at)
                 bring(grads, coming_at + grad_step)
                 bring(grads, coming_at + 2 * grad_step)
-                weight = load(weights, weight_at, active)
-                coupling_z_x = load_scalar(couplings, edge)
-                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
                 coupling_y_x = load_scalar(couplings, edge + EDGE_STRIDE)
-                grad_y = load(grads, neighbor_at + grad_step, active)
-                d_input_x = d_input_x + weight * (coupling_y_x * grad_y - coupling_z_x * grad_z)
-                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
                 grad_x = load(grads, neighbor_at, active)
-                d_input_y = d_input_y + weight * (coupling_z_y * grad_z - coupling_y_x * grad_x)
-                d_input_z = d_input_z + weight * (coupling_z_x * grad_x - coupling_z_y * grad_y)
+                sum_y = -(coupling_y_x * grad_x)
+                coupling_z_x = load_scalar(couplings, edge)
+                sum_z = coupling_z_x * grad_x
+                grad_y = load(grads, neighbor_at + grad_step, active)
+                sum_x = coupling_y_x * grad_y
+                coupling_z_y = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                sum_z = sum_z - coupling_z_y * grad_y
+                grad_z = load(grads, neighbor_at + 2 * grad_step, active)
+                sum_x = sum_x - coupling_z_x * grad_z
+                sum_y = sum_y + coupling_z_y * grad_z
+                weight = load(weights, weight_at, active)
+                d_input_x = d_input_x + weight * sum_x
+                d_input_y = d_input_y + weight * sum_y
+                d_input_z = d_input_z + weight * sum_z
             node_at = node * node_row + channel
             add(d_inputs, node_at, d_input_x, active)
             add(d_inputs, node_at + input_step, d_input_y, active)
@@ -538,36 +550,33 @@ def d_grad(tile, call):
                 input_y = load(inputs, neighbor_at + input_step, active)
                 weight_tangent = load(weight_tangents, weight_at, active)
                 change_of_weighted_input_y = input_tangent_y * weight + input_y * weight_tangent
+                coupling_y_x = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
+                d_grad_x = d_grad_x - coupling_y_x * change_of_weighted_input_y
+                coupling_z_y = load_scalar(couplings, edge + 4 * EDGE_STRIDE)
+                d_grad_z = d_grad_z + coupling_z_y * change_of_weighted_input_y
                 weighted_input_y = input_y * weight
+                coupling_tangent_y_x = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
+                d_grad_x = d_grad_x - coupling_tangent_y_x * weighted_input_y
+                coupling_tangent_z_y = load_scalar(couplings, edge + 5 * EDGE_STRIDE)
+                d_grad_z = d_grad_z + coupling_tangent_z_y * weighted_input_y
                 input_tangent_z = load(input_tangents, neighbor_at + 2 * input_step, active)
                 input_z = load(inputs, neighbor_at + 2 * input_step, active)
                 change_of_weighted_input_z = input_tangent_z * weight + input_z * weight_tangent
+                coupling_z_x = load_scalar(couplings, edge)
+                d_grad_x = d_grad_x + coupling_z_x * change_of_weighted_input_z
+                d_grad_y = d_grad_y - coupling_z_y * change_of_weighted_input_z
                 weighted_input_z = input_z * weight
+                coupling_tangent_z_x = load_scalar(couplings, edge + EDGE_STRIDE)
+                d_grad_x = d_grad_x + coupling_tangent_z_x * weighted_input_z
+                d_grad_y = d_grad_y - coupling_tangent_z_y * weighted_input_z
                 input_tangent_x = load(input_tangents, neighbor_at, active)
                 input_x = load(inputs, neighbor_at, active)
                 change_of_weighted_input_x = input_tangent_x * weight + input_x * weight_tangent
+                d_grad_y = d_grad_y + coupling_y_x * change_of_weighted_input_x
+                d_grad_z = d_grad_z - coupling_z_x * change_of_weighted_input_x
                 weighted_input_x = input_x * weight
-                coupling_z_x = load_scalar(couplings, edge)
-                coupling_tangent_z_x = load_scalar(couplings, edge + EDGE_STRIDE)
-                coupling_y_x = load_scalar(couplings, edge + 2 * EDGE_STRIDE)
-                coupling_tangent_y_x = load_scalar(couplings, edge + 3 * EDGE_STRIDE)
-                d_grad_x = (
-                    d_grad_x + coupling_z_x * change_of_weighted_input_z
-                    + coupling_tangent_z_x * weighted_input_z - coupling_y_x * change_of_weighted_input_y
-                    - coupling_tangent_y_x * weighted_input_y
-                )
-                coupling_z_y = load_scalar(couplings, edge + 4 * EDGE_STRIDE)
-                coupling_tangent_z_y = load_scalar(couplings, edge + 5 * EDGE_STRIDE)
-                d_grad_y = (
-                    d_grad_y - coupling_z_y * change_of_weighted_input_z
-                    - coupling_tangent_z_y * weighted_input_z + coupling_y_x * change_of_weighted_input_x
-                    + coupling_tangent_y_x * weighted_input_x
-                )
-                d_grad_z = (
-                    d_grad_z + coupling_z_y * change_of_weighted_input_y
-                    + coupling_tangent_z_y * weighted_input_y - coupling_z_x * change_of_weighted_input_x
-                    - coupling_tangent_z_x * weighted_input_x
-                )
+                d_grad_y = d_grad_y + coupling_tangent_y_x * weighted_input_x
+                d_grad_z = d_grad_z - coupling_tangent_z_x * weighted_input_x
             node_at = node * node_row + channel
             add(d_grads, node_at, d_grad_x, active)
             add(d_grads, node_at + grad_step, d_grad_y, active)
