@@ -10,9 +10,11 @@ import torch
 
 import tfngen
 from tfngen import Features, Graph
+from tfngen.forms import FORM
+from tfngen.irreps import Path
 from tfngen.runtime import registry
 from tfngen.runtime.cpu import convolve
-from tfngen.runtime.cpu.fitted import SHORTEST, Fit, fit, fitted
+from tfngen.runtime.cpu.fitted import SHORTEST, Fit, fit, fitted, sums_of
 from tfngen.runtime.cpu.vector import LINE_BYTES, REGISTER_BYTES, STORES_MASKED
 
 WIDTHS = [
@@ -39,9 +41,18 @@ def test_vectors_are_no_longer_than_needed(itemsize, channels):
 
 def test_sums_alone_leave_registers_for_longer_vectors():
     half = REGISTER_BYTES == LINE_BYTES // 2
-    assert fit(4, 32, sums=True).lanes == (16 if half else REGISTER_BYTES // 4)
-    assert fit(4, 24, sums=True) == fit(4, 24)
-    assert fit(8, 4, sums=True) == fit(8, 4)
+    assert fit(4, 32, sums=3).lanes == (16 if half else REGISTER_BYTES // 4)
+    assert fit(4, 32, sums=1).lanes == (32 if half else REGISTER_BYTES // 4)
+    assert fit(4, 16, sums=1).lanes == (16 if half else REGISTER_BYTES // 4)
+    assert fit(4, 24, sums=3) == fit(4, 24)
+    assert fit(8, 4, sums=3) == fit(8, 4)
+
+
+def test_sums_are_counted_where_there_is_nothing_else():
+    path = Path(1, 2, 3)
+    assert sums_of(FORM["output"], path) == sums_of(FORM["d_grad"], path) == 7
+    assert sums_of(FORM["d_input"], path) == 5
+    assert sums_of(FORM["backward"], path) == sums_of(FORM["d_input_weight"], path) == 0
 
 
 def operands(convolution, dtype, nodes=6, edges=50):
@@ -90,10 +101,11 @@ def test_what_goes_past_the_caches_arrives(tfn_l1, irreps, dtype, monkeypatch):
 
 def test_a_kernel_is_fitted_once(tfn_l1):
     kernel = registry.kernels(tfn_l1._package.fingerprint, "cpu", torch.float32, "convolution_1_1_1").output
-    like = fit(4, 32)
-    assert fitted(kernel, 4, like) is fitted(kernel, 4, like)
-    assert fitted(kernel, 4, like) is not kernel
-    assert fitted(kernel, 4, Fit(REGISTER_BYTES // 4)) is kernel
+    form, like = FORM["output"], fit(4, 32)
+    assert fitted(kernel, form, 4, like) is fitted(kernel, form, 4, like)
+    assert fitted(kernel, form, 4, like) is not kernel
+    assert fitted(kernel, form, 4, Fit(REGISTER_BYTES // 4)) is kernel
+    assert fitted(kernel, form, 4, fit(4, 64)) is not fitted(kernel, form, 4, like)  # a kernel for each width
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads the code of x86-64")
@@ -103,7 +115,8 @@ def test_whole_rows_need_no_masks_and_no_vector_waits_across_two_lines():
     kernel = registry.kernels(
         package._package.fingerprint, "cpu", torch.float32, "convolution_3_2_3"
     ).double_backward
-    whole, masked = (fitted(kernel, 4, fit(4, channels)).assembly() for channels in (64, 63))
+    form = FORM["double_backward"]
+    whole, masked = (fitted(kernel, form, 4, fit(4, channels)).assembly() for channels in (64, 63))
     masks = re.compile(r"vmaskmov|\{%k")
     assert masks.search(masked)
     assert STORES_MASKED or not masks.search(whole)  # sums over channels are fewer than lanes
@@ -117,5 +130,5 @@ def test_derivatives_by_weights_can_go_past_the_caches(tfn_l1, form):
     """Nothing else does: sums are read again."""
     module = registry.kernels(tfn_l1._package.fingerprint, "cpu", torch.float32, "convolution_1_1_1")
     past_caches = re.compile(r"v?movnt(ps|dq)")
-    assert past_caches.search(fitted(getattr(module, form), 4, fit(4, 32)).assembly())
-    assert not past_caches.search(fitted(module.d_filter, 4, fit(4, 32)).assembly())
+    assert past_caches.search(fitted(getattr(module, form), FORM[form], 4, fit(4, 32)).assembly())
+    assert not past_caches.search(fitted(module.d_filter, FORM["d_filter"], 4, fit(4, 32)).assembly())

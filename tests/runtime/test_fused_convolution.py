@@ -323,6 +323,18 @@ def test_threads_share_edges_and_not_nodes():
     assert parts_of(pointers, 4) == [0, 1, 1, 1, 6]
 
 
+def test_a_thread_takes_large_parts_first():
+    """A quarter of the edges for each of two threads, an eighth, … and in the end no fewer than are worth it."""
+    from tfngen.runtime.cpu.threads import parts_in_turn
+
+    every_eighth = torch.arange(0, 1601, 8)
+    assert parts_in_turn(every_eighth, 1, 100) == [0, 200]
+    edges = [8 * row for row in parts_in_turn(every_eighth, 2, 100)]
+    assert edges == [0, 400, 800, 1000, 1200, 1304, 1400, 1504, 1600]
+    assert parts_in_turn(every_eighth, 2, 10_000) == [0, 100, 200]  # both have something to do
+    assert parts_in_turn(torch.tensor([0, 0, 0]), 2, 100) == [0, 2]
+
+
 @pytest.mark.parametrize(("nodes", "edges"), [(4, 0), (1, 1), (1, 7)])
 def test_graphs_with_next_to_nothing(tfn_l2, nodes, edges):
     convolution, graph, y, features, weights = case(tfn_l2, "every path", nodes, edges)

@@ -29,7 +29,7 @@ from tfngen.runtime.cpu.job import (
 )
 from tfngen.runtime.cpu.memory import Room, address_of, empty, give_room_back, take_room
 from tfngen.runtime.cpu.rows import sum_copies, sum_rows
-from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, is_recording, parallel_for, parts_of, threads_for
+from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, is_recording, parallel_for, parts_in_turn, parts_of, threads_for
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
 from tfngen.runtime.plan import decode
 
@@ -57,6 +57,8 @@ START = 40_000
 """Bytes of kernels' Python code that take as long to compile as a process to start, some four seconds."""
 LINE = LINE_BYTES // 8
 """The integers of a line of the cache."""
+TILES_OF_PART = 2
+"""The fewest tiles in a part that a thread takes, where there are as many: the first one's weights are far."""
 MOST_BLOCKS = 16
 """How many sums over sources there may be side by side."""
 EDGES_OF_SUMS = 8
@@ -118,9 +120,10 @@ def _copies(edges: Edges) -> int:
 
 def _run(launch: _Launch, named: Mapping[str, Tensor], edges: Edges, copies: int = 0) -> None:
     work = edges.num_edges * launch.work
-    job, room = launch.job(named, edges, min(threads_for(work), edges.num_nodes), copies)
+    threads = min(threads_for(work), edges.num_nodes)
+    job, room = launch.job(named, edges, threads, copies)
     kernel, table = drive_in_turn if launch.scatters else drive, (job.buffer_info()[0],)
-    parallel_for(kernel, job[Job.PARTS], work, table, (job, room, *named.values()))
+    parallel_for(kernel, threads, work, table, (job, room, *named.values()))
     if not is_recording():
         give_room_back(room)
     if fault := job[Job.FAULT]:
@@ -237,8 +240,7 @@ class _Launch:
 
         With `copies` there are as many of the rows of weights in ``d_weight``, for parts or for blocks.
         """
-        parts = threads if self.scatters else copies or threads
-        job = array("q", self._over(edges, parts))
+        job = array("q", self._over(edges, threads, 0 if self.scatters else copies))
         for name, places, row in self._pointers:
             rows = named[name]
             address = rows.data_ptr()
@@ -252,16 +254,18 @@ class _Launch:
             far = d_weight.nbytes > FAR_BYTES and _in_lines(d_weight)
             job[Job.WRITING] = Writing.ADD if copies else Writing.PAST_CACHES if far else Writing.STORE
             job[Job.COPY_ROWS] = edges.weight_rows if copies else 0
-        length = parts * job[Job.SCRATCH_LENGTH]
-        turns = job[Job.BLOCKS] * TURNS_OF_BLOCK if self.scatters else 0
+        length = threads * job[Job.SCRATCH_LENGTH]
+        turns = job[Job.BLOCKS] * TURNS_OF_BLOCK if self.scatters else LINE * (threads > 1)
         room = take_room(length + turns)
         job[Job.SCRATCH] = room.start
         if turns:
-            job[Job.COPIES], job[Job.TURNS] = copies // job[Job.BLOCKS], room.start + 8 * length
+            job[Job.TURNS] = room.start + 8 * length
             _clear(job[Job.TURNS], 8 * turns)
+        if self.scatters:
+            job[Job.COPIES] = copies // job[Job.BLOCKS]
         return job, room
 
-    def _over(self, edges: Edges, parts: int) -> array[int]:
+    def _over(self, edges: Edges, threads: int, copies: int) -> array[int]:
         """What is the same in every job over a graph; kept with the order of its edges.
 
         A copy of that tensor has a copy of what was kept, so that the addresses in it must be compared.
@@ -270,19 +274,23 @@ class _Launch:
         neighbors = edges.sources if self.by_target else edges.targets
         addresses = rows.row_pointers.data_ptr(), rows.order.data_ptr(), neighbors.data_ptr()
         graph = (edges.num_edges, edges.num_nodes, *addresses)
-        kept: dict[tuple[_Launch, int], _Kept] = getattr(rows.order, "_tfngen_jobs", {})
-        if (found := kept.get((self, parts))) is not None:
+        kept: dict[tuple[_Launch, int, int], _Kept] = getattr(rows.order, "_tfngen_jobs", {})
+        if (found := kept.get((self, threads, copies))) is not None:
             known, job, tiles = found
             if known == graph and (tiles is None or address_of(tiles) == job[Job.TILES]):
                 return job
-        job = array("q", [*self._fixed, *parts_of(rows.row_pointers, parts)])
-        job[Job.PARTS] = parts
+        least = TILES_OF_PART * self._fixed[Job.MOST_EDGES]
+        parts = [] if self.scatters else (
+            parts_of(rows.row_pointers, copies) if copies else parts_in_turn(rows.row_pointers, threads, least)
+        )
+        job = array("q", [*self._fixed, *parts])
+        job[Job.PARTS] = threads if self.scatters else len(parts) - 1
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
         job[Job.WEIGHT_ROWS] = edges.num_edges
         job[Job.EDGE_POINTERS], job[Job.ORDER], job[Job.NEIGHBORS] = addresses
         job[Job.BLOCKS], job[Job.GIVE_WAY] = self.blocks(edges) * self.scatters, GIVE_WAY
         tiles = self._tiles(edges, job) if self.scatters else None
-        rows.order._tfngen_jobs = kept | {(self, parts): (graph, job, tiles)}  # type: ignore[attr-defined]
+        rows.order._tfngen_jobs = kept | {(self, threads, copies): (graph, job, tiles)}  # type: ignore[attr-defined]
         return job
 
     def blocks(self, edges: Edges) -> int:

@@ -7,6 +7,7 @@ and the kernels ask for the next tile's as they go.
 
 A tile is whole nodes, or a piece of one node with more edges than a tile has: pieces are counted from the
 node's first edge, so what a node sums, and in which order, depends neither on threads nor on other nodes.
+Tiles are in parts, and a thread takes whichever part is next, so that none waits for one that is slower.
 
 What is summed over sources while targets take their turns (`Form.scatters`) is made edge by edge, beside the
 tile. Tiles are in blocks, which have sums of their own. A thread takes whichever tile of its block is next;
@@ -56,29 +57,40 @@ load_whole_64, add_whole_64, add_totals_64 = float64.load_lanes, float64.add_lan
 
 @kernel
 def drive(first, last, job):
-    """Do the parts first ≤ part < last of `job`: the address of a table as `Job` describes it."""
-    pointers = load_index(job, Job.EDGE_POINTERS)
-    most_edges = load_index(job, Job.MOST_EDGES)
-    parts = BASES + load_index(job, Job.CALL_LENGTH)
-    for part in range(first, last):
-        tile = load_index(job, Job.SCRATCH) + 8 * part * load_index(job, Job.SCRATCH_LENGTH)
+    """Take parts of `job` while there are any, as `Job` describes it; once for each worker first ≤ … < last."""
+    turns, parts = load_index(job, Job.TURNS), load_index(job, Job.PARTS)
+    for worker in range(first, last):
+        tile = load_index(job, Job.SCRATCH) + 8 * worker * load_index(job, Job.SCRATCH_LENGTH)
         calls = tile + 8 * load_index(job, Job.CALLS_AT)
         _place(job, tile, calls)
-        node = load_index(job, parts + part)
-        stop = load_index(job, parts + part + 1)
-        begin = load_index(pointers, node)
-        while node < stop:
-            after, end = _cut(pointers, node, stop, begin, most_edges)
-            if begin == load_index(pointers, node):
-                _clear_sums(job, node, after)
-            fault = _lay_out(job, tile, part, node, after, begin, end)
-            if fault:
-                store_index(job, Job.FAULT, fault)
+        part = take_number(turns, 0) if turns else 0
+        while part < parts:
+            if not _do_part(job, tile, calls, part):
                 return
-            _call_kernels(job, tile, calls, begin, end)
-            if end == load_index(pointers, after):
-                node = after
-            begin = end
+            part = take_number(turns, 0) if turns else part + 1
+
+
+@njit(inline="always")
+def _do_part(job, tile, calls, part):
+    """Do a part, tile by tile; false if there was a fault."""
+    pointers = load_index(job, Job.EDGE_POINTERS)
+    most_edges = load_index(job, Job.MOST_EDGES)
+    bounds = job + 8 * (BASES + load_index(job, Job.CALL_LENGTH) + part)
+    node, stop = load_index(bounds, 0), load_index(bounds, 1)
+    begin = load_index(pointers, node)
+    while node < stop:
+        after, end = _cut(pointers, node, stop, begin, most_edges)
+        if begin == load_index(pointers, node):
+            _clear_sums(job, node, after)
+        fault = _lay_out(job, tile, part, node, after, begin, end)
+        if fault:
+            show_index(job, Job.FAULT, fault)
+            return False
+        _call_kernels(job, tile, calls, begin, end)
+        if end == load_index(pointers, after):
+            node = after
+        begin = end
+    return True
 
 
 @kernel

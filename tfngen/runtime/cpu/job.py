@@ -1,4 +1,4 @@
-"""The table that `tfngen.runtime.cpu.drive` works by, and how a part's scratch is laid out."""
+"""The table that `tfngen.runtime.cpu.drive` works by, and how a thread's scratch is laid out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class Job(IntEnum):
     """What there is to do, as a table of integers; arrays are their addresses, rows counted in elements."""
 
     PARTS = 0
-    """They are done independently; behind `BASES` come the first node of each and the end of the last."""
+    """They are done independently; behind `BASES` come the first node of each and the end of the last. Where
+    tiles are taken instead, how many threads there are."""
     EDGE_POINTERS = 1
     """Where each node's edges begin in `ORDER`."""
     ORDER = 2
@@ -47,9 +48,9 @@ class Job(IntEnum):
     CALL_COUNT = 19
     CALL_LENGTH = 20
     SCRATCH = 21
-    """Room for a tile and its arrays, part after part."""
+    """Room for a tile and its arrays, thread after thread."""
     SCRATCH_LENGTH = 22
-    """The integers of scratch in one part."""
+    """The integers of scratch that a thread has."""
     ITEMSIZE = 23
     """Bytes of a number, 4 or 8."""
     NUM_NODES = 24
@@ -58,7 +59,7 @@ class Job(IntEnum):
     WRITING = 26
     """How derivatives by weights are written, a `Writing`."""
     CALLS_AT = 27
-    """Where in a part's scratch the tables of `CALLS` are, once they hold addresses."""
+    """Where in a thread's scratch the tables of `CALLS` are, once they hold addresses."""
     COPY_ROWS = 28
     """Where edges share derivatives by weights, each part has a copy of them; the rows of one, else 0.
     A block of tiles has several, which its tiles take in turn."""
@@ -68,7 +69,7 @@ class Job(IntEnum):
     ROW_AT = 31
     LANES_AT = 32
     SUMMANDS_AT = 33
-    """Where in a part's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile
+    """Where in a thread's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile
     by its filters, before lanes are summed, and for its edges' rows that are to be added to `SUMS`."""
     SUMS = 34
     """What is summed over sources in the order of targets, a row per block and node."""
@@ -79,9 +80,10 @@ class Job(IntEnum):
     BLOCKS = 37
     """How many blocks of consecutive tiles there are, about equally many in each."""
     TURNS = 38
-    """For each block, `TURNS_OF_BLOCK` integers apart: the number of the block's tile that is taken next,
-    `TURN` behind it that of the tile whose edges are added next, and `COPY_TURNS` behind it how many tiles
-    each of its copies has had; all begin at zero."""
+    """The number of the part that is taken next, or 0 where one thread does all. Where tiles are taken, for
+    each block, `TURNS_OF_BLOCK` integers apart: the number of the block's tile that is taken next, `TURN`
+    behind it that of the tile whose edges are added next, and `COPY_TURNS` behind it how many tiles each of
+    its copies has had. All begin at zero."""
     GIVE_WAY = 39
     """The address of a function that lets another thread run, or 0."""
     COPIES = 40
@@ -98,15 +100,15 @@ PATIENCE = 1000
 
 BASES = len(Job)
 """What is added to each column of `CALLS`, behind the job's fields: the address of an array, or 0; or, below
-zero, minus so many bytes into a part's scratch."""
+zero, minus so many bytes into a thread's scratch."""
 POINTERS_AT = len(Tile)
 NEIGHBORS_AT = POINTERS_AT + TILE_EDGES + 1
 WEIGHTS_AT = NEIGHBORS_AT + TILE_EDGES + AHEAD
 EDGES_AT = WEIGHTS_AT + 2 * TILE_EDGES + AHEAD
 FILTERS_AT = EDGES_AT + TILE_EDGES
-"""Where in a part's scratch, in integers, the tile's arrays begin; behind filters, their tangents."""
+"""Where in a thread's scratch, in integers, the tile's arrays begin; behind filters, their tangents."""
 
 
 def scratch_length(components: int, couplings: int, itemsize: int) -> int:
-    """The integers of scratch that a part needs for its tile: whole lines of the cache."""
+    """The integers of scratch that a thread needs for its tile: whole lines of the cache."""
     return -(-(FILTERS_AT + (2 * components + couplings) * EDGE_STRIDE * itemsize // 8) // 8) * 8

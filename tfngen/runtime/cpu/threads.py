@@ -133,9 +133,27 @@ def threads_for(work: int) -> int:
 
 def parts_of(row_pointers: torch.Tensor, count: int) -> list[int]:
     """The first row of each of `count` parts of equally many edges, and the end of the last."""
-    rows = row_pointers.shape[0] - 1
-    if count == 1:
-        return [0, rows]
     edges = int(row_pointers[-1])
-    shares = row_pointers.new_tensor([edges * part // count for part in range(1, count)])
-    return [0, *torch.searchsorted(row_pointers, shares).tolist(), rows]
+    return _cut(row_pointers, [edges * part // count for part in range(1, count)])
+
+
+def parts_in_turn(row_pointers: torch.Tensor, threads: int, least: int) -> list[int]:
+    """The same for parts that `threads` take one by one: large ones first, in the end of `least` edges.
+
+    Each time the threads are given half of what is left (factoring: Hummel, Schonberg, Flynn, 1992), so that
+    there are few parts, and a thread that has lost its core to others keeps nobody waiting for long.
+    """
+    edges, at, ends = int(row_pointers[-1]), 0, list[int]()
+    least = min(least, -(-edges // threads))
+    while threads > 1 and at < edges:
+        size = max((edges - at) // (2 * threads), least)
+        ends += range(at + size, min(at + threads * size, edges - 1) + 1, size)
+        at += threads * size
+    return _cut(row_pointers, ends)
+
+
+def _cut(row_pointers: torch.Tensor, ends: list[int]) -> list[int]:
+    """The rows at which so many edges have gone by, between the first and the end of the last."""
+    rows = row_pointers.shape[0] - 1
+    within = torch.searchsorted(row_pointers, row_pointers.new_tensor(ends)).tolist() if ends else []
+    return [0, *within, rows]
