@@ -324,7 +324,7 @@ def test_threads_share_edges_and_not_nodes():
 
 
 def test_a_thread_takes_large_parts_first():
-    """A quarter of the edges for each of two threads, an eighth, … and in the end no fewer than are worth it."""
+    """A quarter of the edges for each of two threads, an eighth, … in the end no fewer than are worth it."""
     from tfngen.runtime.cpu.threads import parts_in_turn
 
     every_eighth = torch.arange(0, 1601, 8)

@@ -19,7 +19,7 @@ from tfngen.ir.nodes import ONE, Kernel, Operand, Scope, Statement, Sum, Term
 
 OUTER, EDGE, INNER = 8, 12, 16
 """Columns before a statement of a vector of edges, of an edge, and of the innermost loop."""
-ROOMY = 5
+ROOMY = 4
 """Sums, two registers each, that leave some of 16 for couplings."""
 
 

@@ -72,7 +72,8 @@ def plan_path(
 ) -> PathPlan:
     """Every kernel of `path` for `targets`, each in its cheapest form (see `passes.optimise`)."""
     roles = [lower_path(path, couplings, role) for role in Role]
-    by_edge = by_node = ()
+    by_edge: tuple[PlannedKernel, ...] = ()
+    by_node: tuple[PlannedKernel, ...] = ()
     if "cuda" in targets:
         plain = (lower_convolution(path, couplings, form) for form in FORMS)
         by_edge = tuple(_planned(kernel, optimise_over_graph(kernel)) for kernel in plain)

@@ -17,6 +17,7 @@ from tfngen.ir.passes.alias import merge_equal_values
 from tfngen.ir.passes.chain import chain
 from tfngen.ir.passes.collect import collect
 from tfngen.ir.passes.factor import factor
+from tfngen.ir.passes.halve import halve
 from tfngen.ir.passes.hoist import hoist, hoist_few_sums
 from tfngen.ir.passes.in_turn import in_turn
 from tfngen.ir.passes.schedule import schedule
@@ -38,6 +39,7 @@ PASSES: tuple[Pass, ...] = (
     share_sums,
     chain,
     schedule,
+    halve,
 )
 """Every pass there is; the tests hold each one to its promise."""
 
@@ -95,12 +97,14 @@ def optimise(kernel: Kernel, strategy: str = "auto", channels: int = 32) -> Opti
 def optimise_over_graph(kernel: Kernel) -> Optimised:
     """The form of `kernel` with the fewest operations per channel; what is per edge only settles ties.
 
-    One that contracts for each node keeps long sums in one register each (`chain`).
+    One that contracts for each node keeps long sums in one register each (`chain`), or in two (`halve`).
     """
     coupled = _run(COUPLED, kernel)
     candidates = [_run(passes, coupled) for passes in OVER_A_GRAPH]
     best = min(candidates, key=lambda each: (cost(each).channel.flops, cost(each).edge.flops))
-    return Optimised(schedule(chain(best)), "node") if kernel.node else Optimised(schedule(best), "coupling")
+    if kernel.node:
+        return Optimised(halve(schedule(chain(best))), "node")
+    return Optimised(schedule(best), "coupling")
 
 
 def optimise_for_registers(kernel: Kernel) -> Optimised:

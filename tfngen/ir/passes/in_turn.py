@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from tfngen.ir.nodes import ONE, Kernel, Scope, Statement, Sum, Term, fresh
 
 FEW = 3
-"""Sums of an edge that find registers beside those of its node; then weights come last, and none is used twice."""
+"""Sums of an edge that find registers beside those of its node; weights come last then, one multiplication
+for each."""
 MANY = 6
-"""Sums that find registers, two each, beside a component, where there are 16. Those beyond are added up one by
-one for each edge, of components that wait in memory: a sum that waits there is behind all its summands."""
+"""Sums that find registers, two each, beside a component, where there are 16. Others would wait in memory from
+one component to the next; they are added up at the end of an edge, of components that wait there instead."""
 
 
 def in_turn(kernel: Kernel) -> Kernel:

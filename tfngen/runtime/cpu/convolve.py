@@ -29,7 +29,15 @@ from tfngen.runtime.cpu.job import (
 )
 from tfngen.runtime.cpu.memory import Room, address_of, empty, give_room_back, take_room
 from tfngen.runtime.cpu.rows import sum_copies, sum_rows
-from tfngen.runtime.cpu.threads import AT_ONCE, MIN_WORK, is_recording, parallel_for, parts_in_turn, parts_of, threads_for
+from tfngen.runtime.cpu.threads import (
+    AT_ONCE,
+    MIN_WORK,
+    is_recording,
+    parallel_for,
+    parts_in_turn,
+    parts_of,
+    threads_for,
+)
 from tfngen.runtime.cpu.vector import FLOAT32, FLOAT64, LINE_BYTES, REGISTER_BYTES
 from tfngen.runtime.plan import decode
 
@@ -58,7 +66,7 @@ START = 40_000
 LINE = LINE_BYTES // 8
 """The integers of a line of the cache."""
 TILES_OF_PART = 2
-"""The fewest tiles in a part that a thread takes, where there are as many: the first one's weights are far."""
+"""The fewest tiles in a part that a thread takes, if there are enough: the first one's weights are far."""
 MOST_BLOCKS = 16
 """How many sums over sources there may be side by side."""
 EDGES_OF_SUMS = 8
@@ -279,10 +287,7 @@ class _Launch:
             known, job, tiles = found
             if known == graph and (tiles is None or address_of(tiles) == job[Job.TILES]):
                 return job
-        least = TILES_OF_PART * self._fixed[Job.MOST_EDGES]
-        parts = [] if self.scatters else (
-            parts_of(rows.row_pointers, copies) if copies else parts_in_turn(rows.row_pointers, threads, least)
-        )
+        parts = [] if self.scatters else self._parts(rows.row_pointers, threads, copies)
         job = array("q", [*self._fixed, *parts])
         job[Job.PARTS] = threads if self.scatters else len(parts) - 1
         job[Job.NUM_EDGES], job[Job.NUM_NODES] = edges.num_edges, edges.num_nodes
@@ -292,6 +297,12 @@ class _Launch:
         tiles = self._tiles(edges, job) if self.scatters else None
         rows.order._tfngen_jobs = kept | {(self, threads, copies): (graph, job, tiles)}  # type: ignore[attr-defined]
         return job
+
+    def _parts(self, row_pointers: Tensor, threads: int, copies: int) -> list[int]:
+        """The first node of each part, and the end of the last; every copy is a part's own."""
+        if copies:
+            return parts_of(row_pointers, copies)
+        return parts_in_turn(row_pointers, threads, TILES_OF_PART * self._fixed[Job.MOST_EDGES])
 
     def blocks(self, edges: Edges) -> int:
         """How many sums over sources there are side by side; the same however many threads there are."""

@@ -57,7 +57,10 @@ load_whole_64, add_whole_64, add_totals_64 = float64.load_lanes, float64.add_lan
 
 @kernel
 def drive(first, last, job):
-    """Take parts of `job` while there are any, as `Job` describes it; once for each worker first ≤ … < last."""
+    """Take parts of `job` while there are any: the address of a table as `Job` describes it.
+
+    Once for each worker first ≤ … < last, whose scratch is used.
+    """
     turns, parts = load_index(job, Job.TURNS), load_index(job, Job.PARTS)
     for worker in range(first, last):
         tile = load_index(job, Job.SCRATCH) + 8 * worker * load_index(job, Job.SCRATCH_LENGTH)

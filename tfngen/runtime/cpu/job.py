@@ -69,8 +69,8 @@ class Job(IntEnum):
     ROW_AT = 31
     LANES_AT = 32
     SUMMANDS_AT = 33
-    """Where in a thread's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for the derivatives of a tile
-    by its filters, before lanes are summed, and for its edges' rows that are to be added to `SUMS`."""
+    """Where in a thread's scratch there is room for `Tile.HELD`, for `Tile.ROW`, for a tile's derivatives by
+    filters, before lanes are summed, and for its edges' rows that are to be added to `SUMS`."""
     SUMS = 34
     """What is summed over sources in the order of targets, a row per block and node."""
     TILES = 35

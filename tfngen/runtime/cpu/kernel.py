@@ -145,7 +145,8 @@ def _relocatable(function: Callable[..., None]) -> Callable[..., None]:
 def _vector_operations() -> str:
     """The sha256 of the files that define them, and the tables they read."""
     here = Path(__file__).parent
-    files = [here / f"{name}.py" for name in ("vector", "lanes", "access", "operations", "index", "fitted", "job")]
+    names = ("vector", "lanes", "access", "operations", "index", "fitted", "job")
+    files = [here / f"{name}.py" for name in names]
     files.append(here.parents[1] / "forms.py")
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
