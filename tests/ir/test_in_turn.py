@@ -1,4 +1,4 @@
-"""Sums over edges in the order of what an edge gathers: the same sums, exactly, with each component read once."""
+"""Sums over edges in the order of what an edge gathers: the same sums, and each component read once."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ FEW = 3
 """Sums of an edge that find registers beside those of its node; weights come last then, one multiplication
 for each."""
 MANY = 6
-"""Sums that find registers, two each, beside a component, where there are 16. Others would wait in memory from
-one component to the next; they are added up at the end of an edge, of components that wait there instead."""
+"""Sums that find registers, two each, beside a component, where there are 16. Others would wait in memory
+from one component to the next: they are added up behind all components, which wait there instead."""
 
 
 def in_turn(kernel: Kernel) -> Kernel:
