@@ -127,9 +127,10 @@ def network(points: str, accelerated: bool) -> Prepared:
     return Prepared(run, first_rows, {})
 
 
-def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
-    """A MACE of random weights: l ≤ 3 along edges, correlation 3, two layers."""
-    model, batch = _mace(irreps, system)
+def mace(irreps: str, system: str, elements: str, accelerated: bool) -> Prepared:
+    """A MACE of random weights, for so many elements: l ≤ 3 along edges, correlation 3, two layers."""
+    model, batch = _mace(irreps, system, int(elements))
+    model.requires_grad_(False)
 
     def evaluate() -> tuple[Tensor, Tensor]:
         output = model(dict(batch))
@@ -139,8 +140,9 @@ def mace(irreps: str, system: str, accelerated: bool) -> Prepared:
 
 
 def traced_mace(irreps: str, system: str, accelerated: bool) -> Prepared:
-    """The same; accelerated, recorded as well."""
+    """The same, for a molecule's elements; accelerated, recorded as well."""
     model, batch = _mace(irreps, system)
+    model.requires_grad_(False)
     if accelerated:
         accelerate(model)
 
@@ -152,15 +154,31 @@ def traced_mace(irreps: str, system: str, accelerated: bool) -> Prepared:
     return Prepared({"forces": lambda: list(forces(batch))}, first_rows, {})
 
 
-def _mace(irreps: str, system: str) -> tuple[nn.Module, dict[str, Tensor]]:
-    """The model, and what it is given."""
+def mace_training(irreps: str, system: str, accelerated: bool) -> Prepared:
+    """The gradient of a loss on energy and forces by all parameters of a MACE."""
+    model, batch = _mace(irreps, system)
+    if accelerated:
+        accelerate(model)
+    parameters = [each for each in model.parameters() if each.requires_grad]
+
+    def training() -> list[Tensor]:
+        output = model(dict(batch), training=True)
+        loss = output["energy"].square().sum() + output["forces"].square().sum()
+        return [*torch.autograd.grad(loss, parameters, materialize_grads=True)]
+
+    return Prepared({"training": training}, first_rows, {})
+
+
+def _mace(irreps: str, system: str, elements: int = 0) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The model, for the system's own elements or the first so many, and what it is given."""
     import mace  # noqa: F401 (first: it tells torch how to read the constants of its old e3nn)
     from e3nn import o3
     from mace import data, modules
     from mace.tools import AtomicNumberTable, torch_geometric
 
     atoms = _atoms(system)
-    numbers = sorted(set(atoms.get_atomic_numbers().tolist()))
+    own = sorted(set(atoms.get_atomic_numbers().tolist()))
+    numbers = [*range(1, elements + 1)] or own
     torch.manual_seed(0)
     model = modules.ScaleShiftMACE(
         r_max=CUTOFF, num_bessel=8, num_polynomial_cutoff=5, max_ell=3, num_interactions=2,
@@ -171,8 +189,6 @@ def _mace(irreps: str, system: str) -> tuple[nn.Module, dict[str, Tensor]]:
         gate=torch.nn.functional.silu, radial_MLP=[64, 64, 64], radial_type="bessel",
         atomic_inter_scale=1.0, atomic_inter_shift=0.0,
     )  # fmt: skip
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
     configuration = data.config_from_atoms(atoms)
     graph = data.AtomicData.from_config(configuration, AtomicNumberTable(numbers), cutoff=CUTOFF)
     batch = next(iter(torch_geometric.dataloader.DataLoader([graph], batch_size=1))).to_dict()
