@@ -14,7 +14,7 @@ Access = Callable[[Operand, int, str], str]
 """How a component of an operand is read into, or written from, a name."""
 
 _CALL = re.compile(
-    r"\b((?:add|load|store)(?:_scalar|_lanes|_index|_rows)?|write_row|bring|fetch|total|zero)\("
+    r"\b((?:add|load|store)(?:_scalar|_lanes|_index|_rows)?|write_row|again|bring|fetch|total|zero)\("
 )
 
 
