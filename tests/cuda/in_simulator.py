@@ -6,6 +6,8 @@ several pieces, channels of several warps and blocks, idle lanes, paths and filt
 
 from __future__ import annotations
 
+import os
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,6 +37,8 @@ from tfngen.runtime.plan import PackedPath, Widths, encode
 from tfngen.runtime.segments import EdgeOrder
 
 assert SIMULATED
+if hasattr(os, "sched_setaffinity"):  # one thread runs at a time, and hands over faster on its own core
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 BOUND = {torch.float32: 2e-6, torch.float64: 1e-14, torch.float16: 2**-11, torch.bfloat16: 2**-8}
 """Of the largest entry; for half precision, what rounding a result can change."""
@@ -400,6 +404,40 @@ def test_folding_by_shuffles():
     values, totals = np.random.default_rng(0).integers(0, 1000, (32, 16)).astype(np.float64), np.zeros(16)
     seam.simulate(kernel, (1, 1), 32, 0, [values.ravel(), totals])
     assert np.array_equal(totals, values.sum(0))
+
+
+def test_what_fails_in_one_lane_ends_the_launch():
+    """Those that wait at a barrier for it are not left waiting."""
+
+    def kernel(values):
+        if seam.cuda.threadIdx.x == 3:
+            values[99] = 1
+        seam.cuda.syncthreads()
+
+    running = threading.active_count()
+    with pytest.raises(IndexError, match=r"tid=\[3, 0, 0\]"):
+        seam.simulate(kernel, (1, 1), 32, 0, [np.zeros(4)])
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(10)
+    assert threading.active_count() <= running
+
+
+def test_a_barrier_that_is_missing_shows():
+    """Lanes come in another order after each barrier: none can rely on another's having been there."""
+
+    def kernel(values, seen):
+        lane = seam.cuda.threadIdx.x
+        for at in range(8):
+            values[lane] = at
+            seen[32 * at + lane] = values[lane ^ 1] == at
+            seam.cuda.syncthreads()
+
+    seen = np.zeros(8 * 32, bool)
+    seam.simulate(kernel, (1, 1), 32, 0, [np.full(32, -1), seen])
+    rounds = seen.reshape(8, 32)
+    assert (rounds.sum(1) == 16).all()  # of each pair the later one
+    assert len(np.unique(rounds, axis=0)) == 8
 
 
 def test_rows_without_columns_have_sums_without_any():

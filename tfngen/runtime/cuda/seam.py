@@ -211,12 +211,67 @@ def simulate(
 ) -> None:
     """Run a kernel in the simulator, thread by thread; arrays are flat."""
     assert SIMULATED, "set NUMBA_ENABLE_CUDASIM=1 before anything imports numba"
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # its threads wait for each other, and whoever waits spins
-    try:
-        numba_cuda.jit(function)[grid, threads, 0, shared_bytes](*arguments)
-    finally:
-        sys.setswitchinterval(interval)
+    from numba.cuda.simulator import kernel
+
+    kernel.BlockManager = _lanes_in_turn()
+    numba_cuda.jit(function)[grid, threads, 0, shared_bytes](*arguments)
+
+
+@cache
+def _lanes_in_turn() -> type:
+    """The simulator's block of threads, of which one runs at a time, from one barrier to the next.
+
+    Numba's own lets all of them run and looks at each again and again. Here the order is another one after
+    every barrier, so that a barrier that is missing is found, and the same in every process.
+    """
+    from numba.cuda.simulator.kernel import BlockManager, BlockThread
+
+    class Lane(BlockThread):  # type: ignore[misc, unused-ignore]
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            self.turn, self.turned, self.ended = threading.Lock(), threading.Lock(), False
+            self.turn.acquire()
+            self.turned.acquire()
+
+        def run(self) -> None:
+            self.turn.acquire()
+            super().run()
+            self.ended = True
+            self.turned.release()
+
+        def syncthreads(self) -> None:
+            self.turned.release()
+            self.turn.acquire()
+            if self.abort:
+                raise RuntimeError("another thread of the block has failed")
+
+        def take_turn(self) -> bool:
+            """Run as far as the next barrier; whether the thread has not come to its end."""
+            self.turn.release()
+            self.turned.acquire()
+            return not self.ended
+
+    class Block(BlockManager):  # type: ignore[misc, unused-ignore]
+        def run(self, block: tuple[int, ...], *arguments: Any) -> None:
+            points = np.ndindex(*self._block_dim)
+            lanes = [Lane(lambda: self._f(*arguments), self, block, point, self._debug) for point in points]
+            order = np.random.default_rng(0)
+            for lane in lanes:
+                lane.start()
+            while lanes:
+                order.shuffle(lanes)
+                lanes = [lane for lane in lanes if lane.take_turn() or self._failed(lane, lanes)]
+
+        @staticmethod
+        def _failed(lane: Lane, lanes: Sequence[Lane]) -> bool:
+            if lane.exception:
+                for each in lanes:
+                    each.abort = True
+                    each.turn.release()
+                raise lane.exception[0].with_traceback(lane.exception[1])
+            return False
+
+    return Block
 
 
 def pointer_to(number: type, pairs: bool = False) -> Any:
