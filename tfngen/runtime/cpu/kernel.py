@@ -11,10 +11,11 @@ from pathlib import Path
 from types import FunctionType
 
 from numba import int64, njit, void
+from numba.core import postproc
 from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
-from tfngen.runtime.lookups import looked_up_once
+from tfngen.runtime.spared import lifetimes_when_asked, looked_up_once
 
 
 class Kernel:
@@ -87,7 +88,7 @@ class Kernel:
             if "cannot cache" not in str(error):
                 raise
             warnings.warn(f"{self!r} is compiled anew in every process: {error}", stacklevel=4)
-        with looked_up_once():
+        with looked_up_once(), lifetimes_when_asked(postproc):
             dispatcher.compile(_signature(function))
         dispatcher.disable_compile()
         return dispatcher

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from tfngen.gpu import OLDEST, Capability
-from tfngen.runtime.lookups import looked_up_once
+from tfngen.runtime.spared import lifetimes_when_asked, looked_up_once
 
 if find_spec("numba_cuda") is None:
     raise ImportError(
@@ -30,7 +30,7 @@ if find_spec("numba_cuda") is None:
 
 from numba import cuda as numba_cuda
 from numba import types
-from numba.cuda.core import config
+from numba.cuda.core import config, postproc
 
 SIMULATED: bool = bool(config.ENABLE_CUDASIM)
 """Whether kernels run in Numba's simulator, in this process."""
@@ -158,7 +158,7 @@ def to_intermediate(
     _define_pairs()
     if constants:
         function = _with_constants(function, constants)
-    with _compiling, looked_up_once(), _compiling_for(capability):
+    with _compiling, looked_up_once(), lifetimes_when_asked(postproc), _compiling_for(capability):
         code, _ = numba_cuda.compile(
             function, types.void(*parameters), device=False, abi="numba", cc=capability, output="ltoir"
         )
