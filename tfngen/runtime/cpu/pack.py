@@ -15,14 +15,9 @@ from tfngen.runtime.cpu.kernel import kernel
 from tfngen.runtime.cpu.memory import empty
 from tfngen.runtime.cpu.threads import parallel_for
 
-WORDS = ("LANES", "active_lanes", "load", "load_scalar", "store", "store_scalar")
-LANES, active_lanes = float32.LANES, float32.active_lanes
-load, load_scalar, store, store_scalar = (
-    float32.load,
-    float32.load_scalar,
-    float32.store,
-    float32.store_scalar,
-)
+WORDS = ("LANES", "load_lanes", "load_scalar", "store_lanes", "store_scalar")
+LANES, load_lanes, store_lanes = float32.LANES, float32.load_lanes, float32.store_lanes
+load_scalar, store_scalar = float32.load_scalar, float32.store_scalar
 
 
 @kernel
@@ -37,12 +32,16 @@ def pack_rows(first, last, blocks, count, results, width):
         for block in range(blocks, blocks + 48 * count, 48):
             values, apart = load_index(block, 0), load_index(block, 2)
             channels, components = load_index(block, 4), load_index(block, 5)
+            if apart == 1 and load_index(block, 3) == channels:  # as they are to be
+                channels, components = channels * components, 1
             for component in range(components):
                 origin = row * load_index(block, 1) + component * load_index(block, 3)
                 if apart == 1:
-                    for channel in range(0, channels, LANES):
-                        active = active_lanes(channels - channel)
-                        store(results, place + channel, load(values, origin + channel, active), active)
+                    whole = channels - channels % LANES
+                    for channel in range(0, whole, LANES):
+                        store_lanes(results, place + channel, load_lanes(values, origin + channel))
+                    for channel in range(whole, channels):
+                        store_scalar(results, place + channel, load_scalar(values, origin + channel))
                 else:
                     for channel in range(channels):
                         store_scalar(results, place + channel, load_scalar(values, origin + channel * apart))
