@@ -406,21 +406,24 @@ def test_folding_by_shuffles():
     assert np.array_equal(totals, values.sum(0))
 
 
-def test_what_fails_in_one_lane_ends_the_launch():
-    """Those that wait at a barrier for it are not left waiting."""
+@pytest.mark.parametrize("barriers", [0, 1])
+def test_what_fails_in_one_lane_ends_the_launch(barriers):
+    """Those that have not begun do not, and those that wait at a barrier for it are not left waiting."""
 
-    def kernel(values):
-        if seam.cuda.threadIdx.x == 3:
+    def kernel(values, failing):
+        for _ in range(barriers):
+            seam.cuda.syncthreads()
+        if seam.cuda.threadIdx.x == failing:
             values[99] = 1
         seam.cuda.syncthreads()
 
-    running = threading.active_count()
-    with pytest.raises(IndexError, match=r"tid=\[3, 0, 0\]"):
-        seam.simulate(kernel, (1, 1), 32, 0, [np.zeros(4)])
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread():
-            thread.join(10)
-    assert threading.active_count() <= running
+    before = set(threading.enumerate())
+    for failing in range(32):
+        with pytest.raises(IndexError, match=rf"tid=\[{failing}, 0, 0\]"):
+            seam.simulate(kernel, (1, 1), 32, 0, [np.zeros(4), failing])
+    for thread in set(threading.enumerate()) - before:
+        thread.join(1)
+        assert not thread.is_alive()
 
 
 def test_a_barrier_that_is_missing_shows():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext
 from importlib import import_module
 from itertools import product
 
@@ -29,10 +30,7 @@ BLOCK_SHARED = 64 * 1024
 GROUPS = [f"input_{l}" for l in range(4)]
 EVERY = tuple(form.name for form in FORMS)
 LARGEST = ("output", "backward", "backward_along")
-"""The forms whose kernels have all that the others have; of degrees above 0 these alone are compiled here.
-
-`tfngen report` compiles every form and says of each what it takes.
-"""
+"""The forms whose kernels have all that the others have; of high degrees these alone are compiled here."""
 OTHERS = ["harmonics", *map(path_module, enumerate_paths(3))]
 
 
@@ -69,7 +67,7 @@ UNWANTED = ("call", "div.s", "div.u", "rem", "ld.local", "st.local", "atom")
 @pytest.mark.parametrize("module", [*GROUPS, *OTHERS])
 def test_machine_code(package, module):
     """No spills, no double precision, no calls: one test a module, since compiling is what takes long."""
-    forms = EVERY if module not in GROUPS[1:] else LARGEST if module == "input_1" else LARGEST[::2]
+    forms = LARGEST if module in GROUPS[2:] else EVERY
     found = kernels(package, module, forms=forms)
     assert len(found) == (len(forms) if module in GROUPS else 3 if module == "harmonics" else 4)
     for (name, kernel), capability in product(found.items(), CAPABILITIES):
@@ -145,7 +143,7 @@ def _sums():
 
 @pytest.mark.parametrize("module", ["input_0", "harmonics", "path_1_1_1"])
 def test_float64_kernels_do_not_compute_in_single(small, module):
-    for kernel in kernels(small, module, "float64", forms=LARGEST).values():
+    for kernel in kernels(small, module, "float64").values():
         mix = compiled(kernel, (9, 0)).resources.instructions
         assert not any("f32" in kind for kind in mix), mix
         assert any("f64" in kind for kind in mix)
@@ -189,6 +187,20 @@ def test_code_comes_from_the_cache(package, monkeypatch):
 
     monkeypatch.setattr(module, "assemble", fail)
     assert compiled(kernel, (9, 0)) == made
+
+
+def test_what_numba_is_spared_changes_nothing(small, monkeypatch):
+    from tfngen.runtime.cuda import compiled as module
+    from tfngen.runtime.cuda import seam
+
+    kernel, found = kernels(small, "input_0", forms=("output",))["output"], []
+    for spared in (True, False):
+        if not spared:
+            monkeypatch.setattr(seam, "looked_up_once", nullcontext)
+            monkeypatch.setattr(seam, "lifetimes_when_asked", nullcontext)
+        module._intermediate.cache_clear()
+        found.append(module.assemble(kernel, (9, 0)).resources)
+    assert found[0] == found[1]
 
 
 def test_a_damaged_file_is_made_again(package, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 A kernel has thousands of multiplications of the same two types, and for each of them Numba goes through all
 that `operator.mul` may mean, NumPy's universal functions included, twice: to infer a type and to emit code.
 And nine times, after each pass that may have changed something, it finds where every name is alive, which
-is asked for once.
+three of them ask.
 """
 
 from __future__ import annotations

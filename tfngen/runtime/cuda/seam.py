@@ -235,7 +235,8 @@ def _lanes_in_turn() -> type:
 
         def run(self) -> None:
             self.turn.acquire()
-            super().run()
+            if not self.abort:
+                super().run()
             self.ended = True
             self.turned.release()
 
@@ -245,11 +246,10 @@ def _lanes_in_turn() -> type:
             if self.abort:
                 raise RuntimeError("another thread of the block has failed")
 
-        def take_turn(self) -> bool:
-            """Run as far as the next barrier; whether the thread has not come to its end."""
+        def take_turn(self) -> None:
+            """Run as far as the next barrier, or to the end."""
             self.turn.release()
             self.turned.acquire()
-            return not self.ended
 
     class Block(BlockManager):  # type: ignore[misc, unused-ignore]
         def run(self, block: tuple[int, ...], *arguments: Any) -> None:
@@ -260,16 +260,18 @@ def _lanes_in_turn() -> type:
                 lane.start()
             while lanes:
                 order.shuffle(lanes)
-                lanes = [lane for lane in lanes if lane.take_turn() or self._failed(lane, lanes)]
+                for lane in lanes:
+                    lane.take_turn()
+                    if lane.exception:
+                        self._end(lanes)
+                        raise lane.exception[0].with_traceback(lane.exception[1])
+                lanes = [lane for lane in lanes if not lane.ended]
 
         @staticmethod
-        def _failed(lane: Lane, lanes: Sequence[Lane]) -> bool:
-            if lane.exception:
-                for each in lanes:
-                    each.abort = True
-                    each.turn.release()
-                raise lane.exception[0].with_traceback(lane.exception[1])
-            return False
+        def _end(lanes: Sequence[Lane]) -> None:
+            for lane in lanes:
+                lane.abort = True
+                lane.turn.release()
 
     return Block
 
